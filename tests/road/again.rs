@@ -4,17 +4,17 @@
 use crate::{
     kills::{CHANNELS, Yard, id, text},
     native::{Sdk, shown},
+    routes::entries,
     through::{pay, placed},
 };
 use anyhow::{Context, ensure};
-use domain::{TradeEntry, TradeEvent};
-use journal::{Reader, disk::RealDisk};
+use domain::TradeEvent;
 use sandbox::demo::{
     acp::{self, Acp, written},
     place::{self, Options},
 };
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::time::sleep;
 
 /// What was signed before this run, or came before, may only repeat what is on record.
@@ -248,10 +248,8 @@ async fn devices(yard: &Yard) -> anyhow::Result<()> {
     }
     let mut seen = std::collections::BTreeMap::new();
     let mut on_record = 0;
-    sleep(Duration::from_millis(1300)).await; // the signed tree is a second behind
-    let reader = Reader::open(Arc::new(RealDisk), &yard.demo.place.dir.join("data/trades"))?;
-    for item in reader.scan(0) {
-        match TradeEntry::from_canonical(&item?.1)?.event {
+    for entry in entries(&yard.demo).await? {
+        match entry.event {
             TradeEvent::AttemptIntended {
                 order_no,
                 terminal,
@@ -330,6 +328,7 @@ async fn authorised(yard: &Yard) -> anyhow::Result<()> {
 async fn a_repeat_that_the_channel_will_not_take_does_not_undo_what_was_sent() {
     let yard = Yard::with(Options {
         vault: (5, 30),
+        answer_ms: 3000,
         ..Options::default()
     })
     .await

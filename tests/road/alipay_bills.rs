@@ -11,6 +11,7 @@ use channel::bill::{Bill, Layout};
 use sandbox::demo::{
     Demo,
     http::{Answer, Client},
+    place::Options,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -114,7 +115,11 @@ impl Till<'_> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 //= C25
 async fn where_a_bill_lies_is_answered_octet_for_octet_and_the_file_lies_at_the_channel() {
-    let yard = Yard::open().await.expect("demo");
+    let options = Options {
+        answer_ms: 4000,
+        ..Options::default()
+    };
+    let yard = Yard::with(options).await.expect("demo");
     bills(&yard).await.unwrap_or_else(|e| panic!("{e:#}"));
 }
 

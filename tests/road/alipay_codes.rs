@@ -484,13 +484,13 @@ async fn lost_cancels(till: &Till<'_>) -> Done {
 async fn open_at_its_end(till: &Till<'_>) -> Done {
     let waits = till.yard.demo.next_number();
     let code = till.payer(&json!({ "outcome": "late" })).await?;
-    let end = soon(4);
+    let end = soon(7);
     let answer = till.pay_with(&waits, &code, &[("time_expire", end)]).await?;
     till.is(&answer, "10003")?;
     let lost = till.yard.demo.next_number();
     till.fault(&lost, "create", "timeout_before").await?;
     let answer = till
-        .pay_with(&lost, &till.paying().await?, &[("time_expire", soon(4))])
+        .pay_with(&lost, &till.paying().await?, &[("time_expire", soon(7))])
         .await?;
     till.refused(&answer, UNKNOWN)?;
     let order = till.until(&lost, "reversed").await?;
@@ -563,11 +563,11 @@ async fn learned(till: &Till<'_>) -> Done {
     let (lost, half) = (next(), next());
     till.fault(&lost, "create", "timeout_before").await?;
     let answer = till
-        .pay_with(&lost, &till.paying().await?, &[("time_expire", soon(2))])
+        .pay_with(&lost, &till.paying().await?, &[("time_expire", soon(6))])
         .await?;
     till.refused(&answer, UNKNOWN)?;
     let answer = till
-        .pay_with(&half, &till.paying().await?, &[("time_expire", soon(2))])
+        .pay_with(&half, &till.paying().await?, &[("time_expire", soon(6))])
         .await?;
     till.is(&answer, "10000")?;
     till.fault(&half, "reverse", "timeout_after").await?;

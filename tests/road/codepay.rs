@@ -16,6 +16,7 @@ type Done = anyhow::Result<()>;
 async fn yard(codepay: bool) -> anyhow::Result<Yard> {
     Yard::with(Options {
         codepay,
+        answer_ms: 2500,
         ..Options::default()
     })
     .await

@@ -29,14 +29,17 @@ impl Counter {
     }
 
     /// A payer who does this once the code is scanned.
-    async fn payer(&self, outcome: &str, after_ms: Option<u64>) -> anyhow::Result<String> {
+    async fn payer(&self, outcome: &str) -> anyhow::Result<String> {
         let code = self.demo.next_code(self.channel);
-        let mut will = json!({ "channel": self.channel, "auth_code": code, "outcome": outcome });
-        if let Some(after) = after_ms {
-            will["after_ms"] = after.into();
-        }
+        let will = json!({ "channel": self.channel, "auth_code": code, "outcome": outcome });
         self.demo.control("/control/pay", &will).await?;
         Ok(code)
+    }
+
+    /// The payer whose code this is types the password now.
+    async fn types_the_password(&self, body: &Value) -> Done {
+        let typed = json!({ "channel": self.channel, "auth_code": body["auth_code"], "outcome": "paid" });
+        self.demo.control("/control/pay", &typed).await.map(drop)
     }
 
     async fn scan(&self, body: &Value) -> anyhow::Result<Answer> {
@@ -168,15 +171,11 @@ async fn payment_codes_at_unionpay() -> Done {
 
 async fn payment_codes(channel: &'static str) -> Done {
     let dir = tempfile::tempdir()?;
-    let demo = Demo::start(
-        dir.path(),
-        &Options {
-            desk: false,
-            ..Options::default()
-        },
-        false,
-    )
-    .await?;
+    let options = Options {
+        desk: false,
+        ..Options::default()
+    };
+    let demo = Demo::start(dir.path(), &options, false).await?;
     let shop = demo.merchant(0)?;
     let counter = Counter { demo, shop, channel };
     // Stopped in good order first: else the end of the folder would be the end of the process, and of the reason.
@@ -243,7 +242,7 @@ async fn nobody_is_charged_where_a_reverse_could_not_be_sent() -> Done {
             .restart_proxy(&counter.demo.place, &[])
             .await?;
         counter.demo.ready().await?;
-        let body = counter.body(&counter.payer("paid", None).await?, 100);
+        let body = counter.body(&counter.payer("paid").await?, 100);
         let answer = counter.scan(&body).await?;
         ensure!(
             answer.status == 403 && answer.json()["code"] == "operation_not_allowed",
@@ -297,7 +296,7 @@ async fn late(channel: &'static str, codepay: bool, away: bool) -> Done {
     let (body, end) = charge_that_comes_late(&c, 470).await?;
     let (lost, _) = charge_that_comes_late(&c, 480).await?;
     // This one never comes: the look says so, once.
-    let mut never = c.body(&c.payer("paid", None).await?, 490);
+    let mut never = c.body(&c.payer("paid").await?, 490);
     never["expires_at"] = end.to_string().into();
     c.fault(&never, "create", "timeout_before").await?;
     let (first, second, third) = tokio::join!(c.scan(&body), c.scan(&lost), c.scan(&never));
@@ -333,7 +332,7 @@ async fn late(channel: &'static str, codepay: bool, away: bool) -> Done {
     c.demo.services.restart_proxy(&c.demo.place, &[]).await?;
     c.demo.ready().await?;
     for order in &orders[..2] {
-        for _ in 0..900 {
+        for _ in 0..1000 {
             if c.nobody_is_charged(order).await.is_ok() {
                 break;
             }
@@ -351,7 +350,7 @@ async fn late(channel: &'static str, codepay: bool, away: bool) -> Done {
 /// An order by a code whose charge is booked some seconds later than its answer was waited for; WeChat takes no nearer end
 /// than a minute.
 async fn charge_that_comes_late(c: &Counter, amount: u64) -> anyhow::Result<(Value, Instant)> {
-    let mut body = c.body(&c.payer("paid", None).await?, amount);
+    let mut body = c.body(&c.payer("paid").await?, amount);
     let end = ends_soon();
     body["expires_at"] = end.to_string().into();
     c.fault(&body, "create", "arrives_late").await?;
@@ -386,7 +385,7 @@ async fn once_on_record(c: &Counter, order: &Value) -> Done {
 }
 
 async fn paid_at_once(c: &Counter) -> Done {
-    let body = c.body(&c.payer("paid", None).await?, 880);
+    let body = c.body(&c.payer("paid").await?, 880);
     let order = c.scan_paid(&body).await?;
     ensure!(order["paid"]["proof"] != "query" || c.ends_by_itself(), "{order}");
     c.charged_once(&order).await?;
@@ -415,7 +414,7 @@ async fn paid_at_once(c: &Counter) -> Done {
 }
 
 async fn a_password_is_waited_for(c: &Counter) -> Done {
-    let body = c.body(&c.payer("late", Some(900)).await?, 1000);
+    let body = c.body(&c.payer("late").await?, 1000);
     let answer = c.scan(&body).await?;
     let order = answer.json();
     ensure!(
@@ -436,13 +435,14 @@ async fn a_password_is_waited_for(c: &Counter) -> Done {
         "a payment-code order was closed: {}",
         close.json()
     );
+    c.types_the_password(&body).await?;
     let order = c.until(&order, "paid").await?;
     c.charged_once(&order).await?;
     c.told(&order, &["payment.paid"]).await
 }
 
 async fn a_password_that_never_comes_ends_in_a_reverse(c: &Counter) -> Done {
-    let body = c.body(&c.payer("late", None).await?, 1100);
+    let body = c.body(&c.payer("late").await?, 1100);
     let answer = c.scan(&body).await?;
     ensure!(answer.status == 202, "{}", answer.json());
     let order = c.until(&answer.json(), "reversed").await?;
@@ -456,7 +456,7 @@ async fn a_password_that_never_comes_ends_in_a_reverse(c: &Counter) -> Done {
 
 async fn what_timed_out_is_found(c: &Counter) -> Done {
     for kind in ["timeout_after", "garbage", "wrong_signature", "slow"] {
-        let body = c.body(&c.payer("paid", None).await?, 700);
+        let body = c.body(&c.payer("paid").await?, 700);
         c.fault(&body, "create", kind).await?;
         c.fault(&body, "notice", "drop").await?; // or Alipay's own notice is faster than the query
         let answer = c.scan(&body).await?;
@@ -475,7 +475,7 @@ async fn what_timed_out_is_found(c: &Counter) -> Done {
 
 async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) -> Done {
     for kind in ["timeout_before", "status_5xx"] {
-        let mut body = c.body(&c.payer("paid", None).await?, 640);
+        let mut body = c.body(&c.payer("paid").await?, 640);
         c.fault(&body, "create", kind).await?;
         let answer = c.scan(&body).await?;
         ensure!(
@@ -487,7 +487,7 @@ async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) ->
         ensure!(order["reverse"]["reason"] == "unknown", "{order}");
         ensure!(c.there(&order).await?.is_none(), "{kind}: the channel has it");
         c.told(&order, &["payment.reversed"]).await?;
-        body["auth_code"] = c.payer("paid", None).await?.into();
+        body["auth_code"] = c.payer("paid").await?.into();
         let second = c.scan_paid(&body).await?;
         ensure!(second["attempt"] == 2, "{kind}: {second}");
         ensure!(
@@ -501,7 +501,7 @@ async fn what_never_arrived_is_reversed_and_may_be_scanned_again(c: &Counter) ->
 }
 
 async fn a_refusal_is_said_in_words_for_a_counter(c: &Counter) -> Done {
-    let mut body = c.body(&c.payer("declined", None).await?, 500);
+    let mut body = c.body(&c.payer("declined").await?, 500);
     let answer = c.scan(&body).await?;
     ensure!(
         answer.status == 422
@@ -518,22 +518,24 @@ async fn a_refusal_is_said_in_words_for_a_counter(c: &Counter) -> Done {
         "{}",
         used.json()
     );
-    body["auth_code"] = c.payer("paid", None).await?.into();
+    body["auth_code"] = c.payer("paid").await?.into();
     let paid = c.scan_paid(&body).await?;
     ensure!(paid["attempt"] == 3, "{paid}");
     c.charged_once(&paid).await
 }
 
 async fn a_repeat_answers_from_the_record(c: &Counter) -> Done {
-    let mut body = c.body(&c.payer("late", Some(1200)).await?, 300);
+    let mut body = c.body(&c.payer("late").await?, 300);
+    let waiting = body.clone();
     let first = c.scan(&body).await?.json();
-    body["auth_code"] = c.payer("paid", None).await?.into();
+    body["auth_code"] = c.payer("paid").await?.into();
     let again = c.scan(&body).await?;
     ensure!(
         again.status == 202 && again.json()["attempt"] == 1 && again.json()["state"] == "awaiting_payment",
         "{}",
         again.json()
     );
+    c.types_the_password(&waiting).await?;
     let order = c.until(&first, "paid").await?;
     let after = c.scan(&body).await?;
     ensure!(
@@ -547,7 +549,7 @@ async fn a_repeat_answers_from_the_record(c: &Counter) -> Done {
     let changed = c.scan(&body).await?;
     ensure!(changed.status == 409, "{}", changed.json());
     // At the same time: one call.
-    let body = c.body(&c.payer("paid", None).await?, 310);
+    let body = c.body(&c.payer("paid").await?, 310);
     let (one, two) = tokio::join!(c.scan(&body), c.scan(&body));
     let (one, two) = (one?, two?);
     for answer in [&one, &two] {
@@ -562,7 +564,7 @@ async fn a_repeat_answers_from_the_record(c: &Counter) -> Done {
 async fn the_merchant_reverses(c: &Counter) -> Done {
     // What waits.
     let waiting = c
-        .scan(&c.body(&c.payer("late", None).await?, 210).clone())
+        .scan(&c.body(&c.payer("late").await?, 210).clone())
         .await?
         .json();
     tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
@@ -583,7 +585,7 @@ async fn the_merchant_reverses(c: &Counter) -> Done {
     c.nobody_is_charged(&waiting).await?;
     c.told(&waiting, &["payment.reversed"]).await?;
     // What is paid.
-    let paid = c.scan_paid(&c.body(&c.payer("paid", None).await?, 220)).await?;
+    let paid = c.scan_paid(&c.body(&c.payer("paid").await?, 220)).await?;
     tokio::time::sleep(Duration::from_millis(250)).await;
     let answer = c.reverse(&paid).await?;
     ensure!(
@@ -639,7 +641,7 @@ async fn a_reverse_is_repeated_until_it_is_known(c: &Counter) -> Done {
         if kind == "again" && c.ends_by_itself() {
             continue; // UnionPay has no such answer
         }
-        let body = c.body(&c.payer("paid", None).await?, 230);
+        let body = c.body(&c.payer("paid").await?, 230);
         let paid = c.scan_paid(&body).await?;
         tokio::time::sleep(Duration::from_millis(250)).await;
         c.fault(&body, "reverse", kind).await?;
@@ -659,12 +661,13 @@ async fn a_reverse_is_repeated_until_it_is_known(c: &Counter) -> Done {
 
 /// The payer types the password while the reverse hangs: the money goes back, and the merchant never hears "paid".
 async fn a_payment_during_the_reverse_goes_back(c: &Counter) -> Done {
-    let body = c.body(&c.payer("late", Some(800)).await?, 240);
+    let body = c.body(&c.payer("late").await?, 240);
     let waiting = c.scan(&body).await?.json();
     tokio::time::sleep(Duration::from_millis(250)).await;
     c.fault(&body, "reverse", "timeout_before").await?;
     let answer = c.reverse(&waiting).await?;
     ensure!(answer.json()["state"] == "reversing", "{}", answer.json());
+    c.types_the_password(&body).await?;
     let order = c.until(&waiting, "reversed").await?;
     ensure!(
         order["reverse"]["refunded"] != false,
@@ -675,7 +678,7 @@ async fn a_payment_during_the_reverse_goes_back(c: &Counter) -> Done {
 }
 
 async fn another_way_reverses_first(c: &Counter) -> Done {
-    let mut body = c.body(&c.payer("late", None).await?, 250);
+    let mut body = c.body(&c.payer("late").await?, 250);
     let first = c.scan(&body).await?.json();
     tokio::time::sleep(Duration::from_millis(250)).await;
     let (other, way) = if c.channel == "wechat" {

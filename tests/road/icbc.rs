@@ -168,7 +168,8 @@ async fn refused(demo: &Demo, merchant: &Merchant) -> Done {
 /// The bank's own doubt changes nothing, whoever looks; its later word does.
 async fn doubt(demo: &Demo, merchant: &Merchant) -> Done {
     let order = opened(demo, merchant, json!({})).await?;
-    demo.control("/control/clock", &json!({ "speed": 2.0 })).await?;
+    // Its second word comes late enough for a look at what its first one did.
+    demo.control("/control/clock", &json!({ "speed": 1.0 })).await?;
     demo.control("/control/fault", &json!({ "channel": "icbc", "operation": "notice", "kind": "doubtful", "out_trade_no": order["number"] })).await?;
     pay(demo, &order, true).await?;
     sleep(Duration::from_millis(1500)).await;

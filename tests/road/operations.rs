@@ -130,7 +130,7 @@ async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
     fs::write(demo.place.dir.join("tls/server.key"), key)?;
     fs::write(demo.place.dir.join("tls/server.pem"), cert)?;
     let mut refused = false;
-    for _ in 0..50 {
+    for _ in 0..300 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         refused = Client::tls(at, demo.ca())?
             .send("GET", "/healthz", &[], b"")
@@ -143,7 +143,7 @@ async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
     ensure!(refused, "the new certificate was not served");
     fs::write(demo.place.dir.join("tls/server.key"), old_key)?;
     fs::write(demo.place.dir.join("tls/server.pem"), old_cert)?;
-    for _ in 0..50 {
+    for _ in 0..300 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         if Client::tls(at, demo.ca())?
             .send("GET", "/healthz", &[], b"")
@@ -408,7 +408,15 @@ async fn stopping_drains(demo: &Demo, shop: &Arc<Merchant>) -> Done {
     let (late, no) = (shop.clone(), demo.next_number());
     let body = order(&no);
     let under_way = tokio::spawn(async move { late.ask("POST", "/v1/payments", Some(&body)).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // It is under way once the channel has heard of it.
+    for _ in 0..200 {
+        let all = demo.channel_orders().await?;
+        let mut all = all["orders"].as_array().into_iter().flatten();
+        if all.any(|there| there["out_trade_no"] == no.as_str()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     demo.services.stop_proxy().await?;
     let answer = under_way.await??;
     ensure!(

@@ -1,6 +1,6 @@
 //! Statistics against an independent recount: what each order says of itself, counted by this test.
 
-use crate::clock::clear_of_day_ends;
+use crate::{clock::clear_of_day_ends, routes::signed};
 use anyhow::{Context, ensure};
 use sandbox::demo::{Demo, http::Answer, merchant::Merchant, place::Options};
 use serde_json::{Value, json};
@@ -258,7 +258,7 @@ async fn what_cannot_be_asked(shop: &Merchant) -> Done {
 
 /// `guandao statistics`, beside the running service.
 async fn the_operator_counts_all(demo: &Demo, shops: &[Merchant], recounts: &[Sums]) -> Done {
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await; // until the tree is signed
+    signed(demo).await?;
     let count = |arguments: &[&str]| -> anyhow::Result<(bool, String)> {
         let out = Command::new(sandbox::demo::services::binary("guandao")?)
             .arg("statistics")

@@ -124,6 +124,7 @@ async fn a_receiver_gets_spans_and_metrics_of_closed_sets_and_no_buyer() {
         .await
         .unwrap_or_else(|e| panic!("the demo starts: {e:#}"));
     trade(&demo).await;
+    two_more_pushes(&receiver).await;
     let metrics = Client::clear(([127, 0, 0, 1], demo.place.ports.metrics).into());
     let pulled = metrics.send("GET", "/metrics", &[], b"").await.expect("metrics");
     prometheus(&String::from_utf8_lossy(&pulled.body));
@@ -253,8 +254,19 @@ async fn trade(demo: &Demo) {
             .await
             .expect("answers");
     }
-    // The meter pushes every five seconds.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+}
+
+/// The meter pushes every five seconds: one whole push that began after all this.
+async fn two_more_pushes(receiver: &Receiver) {
+    let pushes = || receiver.0.lock().expect("lock").metrics.len();
+    let known = pushes();
+    for _ in 0..600 {
+        if pushes() >= known + 2 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no metrics came for a minute");
 }
 
 fn set<const N: usize>(words: [&str; N]) -> BTreeSet<String> {

@@ -452,7 +452,7 @@ async fn silent(yard: &Yard) -> anyhow::Result<()> {
     let sdk = Sdk::of(yard, "wechat")?;
     let number = yard.demo.next_number();
     ensure!(
-        sdk.done(&sdk.create_brief(&number, 2).await?),
+        sdk.done(&sdk.create_brief(&number, 6).await?),
         "a brief order was refused"
     );
     let refunded = learned_by_query(yard, &sdk, "wechat").await?;

@@ -8,8 +8,10 @@
 
 use crate::clock::{ends_soon, now};
 use crate::kills::{MUTATION, Yard, create_by, id, say, text};
+use crate::routes::until_on_record;
 use crate::seen::{self, Done, with};
 use anyhow::{Context, bail, ensure};
+use domain::{TradeEntry, TradeEvent};
 use sandbox::demo::{
     Demo,
     http::Answer,
@@ -548,7 +550,15 @@ async fn license(demo: &Demo, version: u64, licence: &Value, roots: &str) -> Don
     ensure!(licence["channels"][1]["channel"] == "alipay", "{licence}");
     (licence["version"], licence["channels"][1]["signing_roots_pem"]) = (version.into(), roots.into());
     demo.place.sign_registry("licence", &licence)?;
-    sleep(Duration::from_secs(1)).await; // registries are looked at three times a second
+    let loaded = |all: &[TradeEntry]| {
+        all.iter()
+            .any(|e| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version))
+    };
+    let all = until_on_record(demo, 0, loaded).await?;
+    ensure!(
+        loaded(&all),
+        "the licence file of version {version} was not taken"
+    );
     Ok(())
 }
 

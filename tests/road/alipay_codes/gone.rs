@@ -93,7 +93,7 @@ async fn charged_before_a_start_without_it(yard: &Yard, files: &mut Files<'_>) -
     let (number, code) = (yard.demo.next_number(), till.paying().await?);
     till.fault(&number, "notice", "drop").await?; // it could be faster than the end of this run
     yard.restart_until("after_send").await?;
-    unanswered(till.pay_with(&number, &code, &[("time_expire", soon(2))]).await)?;
+    unanswered(till.pay_with(&number, &code, &[("time_expire", soon(6))]).await)?;
     yard.demo.services.proxy_ended().await?;
     files.sign(false)?;
     yard.start().await?;
@@ -118,10 +118,10 @@ async fn a_start_before_the_keys_are_there_ends_nothing() {
         let (number, code) = (yard.demo.next_number(), till.paying().await?);
         till.fault(&number, "notice", "drop").await?;
         yard.restart_until("after_send").await?;
-        unanswered(till.pay_with(&number, &code, &[("time_expire", soon(2))]).await)?;
+        unanswered(till.pay_with(&number, &code, &[("time_expire", soon(6))]).await)?;
         yard.demo.services.proxy_ended().await?;
         // Its time, and then the channel's window.
-        tokio::time::sleep(SILENCE + Duration::from_secs(3)).await;
+        tokio::time::sleep(SILENCE + Duration::from_secs(7)).await;
         let folder = yard.demo.place.dir.join("keys/alipay");
         let own = folder.join(&yard.demo.place.merchants[0].accounts.alipay.app_id);
         let away = yard.demo.place.dir.join("not-mounted");

@@ -31,7 +31,7 @@ async fn an_unknown_charge_at_wechat_is_asked_for_at_once() -> Done {
     };
     // Charged, with an answer that says nothing of it, and with none.
     for kind in ["garbage", "timeout_after"] {
-        let body = counter.body(&counter.payer("paid", None).await?, 700);
+        let body = counter.body(&counter.payer("paid").await?, 700);
         counter.fault(&body, "create", kind).await?;
         let answer = counter.scan(&body).await?;
         ensure!(answer.status == 202, "{kind}: {}", answer.json());

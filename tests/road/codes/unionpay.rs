@@ -16,7 +16,7 @@ pub(super) async fn own_rules(c: &Counter) -> Done {
 
 /// The charging call was slow rather than lost: it arrives when the reverse is on record already, and is found.
 async fn a_charge_that_is_booked_late_is_found_and_goes_back(c: &Counter) -> Done {
-    let body = c.body(&c.payer("paid", None).await?, 470);
+    let body = c.body(&c.payer("paid").await?, 470);
     c.fault(&body, "create", "arrives_late").await?;
     c.fault(&body, "notice", "drop").await?;
     let answer = c.scan(&body).await?;
@@ -37,7 +37,7 @@ async fn a_charge_that_is_booked_late_is_found_and_goes_back(c: &Counter) -> Don
 
 /// Booked when even its own end was over: UnionPay's notice tells, and it goes back.
 async fn one_that_comes_after_its_end_goes_back(c: &Counter) -> Done {
-    let body = c.body(&c.payer("late", None).await?, 480);
+    let body = c.body(&c.payer("late").await?, 480);
     let answer = c.scan(&body).await?;
     let order = c.until(&answer.json(), "reversed").await?;
     ensure!(order["reverse"]["refunded"] == false, "{order}");
@@ -58,7 +58,7 @@ async fn one_that_comes_after_its_end_goes_back(c: &Counter) -> Done {
 
 /// "Accepted" is not "paid": the issuer says no afterwards, and the merchant may scan the next code at once.
 async fn a_card_refused_after_the_charge_was_accepted_ends_it(c: &Counter) -> Done {
-    let mut body = c.body(&c.payer("late", None).await?, 490);
+    let mut body = c.body(&c.payer("late").await?, 490);
     let answer = c.scan(&body).await?;
     ensure!(answer.status == 202, "{}", answer.json());
     let number = answer.json()["number"].clone();
@@ -70,7 +70,7 @@ async fn a_card_refused_after_the_charge_was_accepted_ends_it(c: &Counter) -> Do
         .await?;
     let order = c.until(&answer.json(), "not_placed").await?;
     c.told(&order, &["payment.not_placed"]).await?;
-    body["auth_code"] = c.payer("paid", None).await?.into();
+    body["auth_code"] = c.payer("paid").await?.into();
     let second = c.scan_paid(&body).await?;
     ensure!(
         second["attempt"] == 2 && second["number"] != order["number"],
@@ -82,7 +82,7 @@ async fn a_card_refused_after_the_charge_was_accepted_ends_it(c: &Counter) -> Do
 async fn after_the_settlement_day_a_refund_takes_the_cancels_place(c: &Counter) -> Done {
     // UnionPay says that its day is over, though ours is not; and the day is over for everybody.
     for another_day in [false, true] {
-        let body = c.body(&c.payer("paid", None).await?, 510);
+        let body = c.body(&c.payer("paid").await?, 510);
         if another_day {
             c.demo
                 .control("/control/clock", &json!({ "days_ago": 1 }))
@@ -118,7 +118,7 @@ async fn after_the_settlement_day_a_refund_takes_the_cancels_place(c: &Counter) 
 
 /// Acted on and never answered: asked for by its own number, and no refund is sent beside it.
 async fn a_lost_cancel_is_asked_for_and_not_doubled(c: &Counter) -> Done {
-    let body = c.body(&c.payer("paid", None).await?, 520);
+    let body = c.body(&c.payer("paid").await?, 520);
     let paid = c.scan_paid(&body).await?;
     tokio::time::sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
     c.fault(&body, "reverse", "timeout_after").await?;

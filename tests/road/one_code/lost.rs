@@ -174,22 +174,18 @@ impl Wallet<'_> {
 
     /// Why this attempt went where it went.
     async fn route(&self, order: &Value) -> anyhow::Result<RouteTaken> {
-        for _ in 0..10 {
-            let entries = routes::entries(&self.street.yard.demo).await?;
-            let found = entries.iter().find_map(|e| match &e.event {
-                TradeEvent::AttemptIntended {
-                    order_no,
-                    attempt,
-                    route,
-                    ..
-                } if order["order_no"] == order_no.as_str() && order["attempt"] == *attempt => route.clone(),
-                _ => None,
-            });
-            if let Some(route) = found {
-                return Ok(RouteTaken::clone(&route));
-            }
-        }
-        bail!("no intent says why {order}")
+        let entries = routes::entries(&self.street.yard.demo).await?;
+        let found = entries.iter().find_map(|e| match &e.event {
+            TradeEvent::AttemptIntended {
+                order_no,
+                attempt,
+                route,
+                ..
+            } if order["order_no"] == order_no.as_str() && order["attempt"] == *attempt => route.clone(),
+            _ => None,
+        });
+        let route = found.with_context(|| format!("no intent says why {order}"))?;
+        Ok(RouteTaken::clone(&route))
     }
 
     /// Lost before the payer scans; taken again by itself.

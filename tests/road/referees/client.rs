@@ -174,13 +174,13 @@ pub(super) fn skipped() -> bool {
     false
 }
 
-/// What a program of others says, within a minute.
+/// What a program of others says, within three minutes.
 pub(super) async fn said(command: &mut Command) -> anyhow::Result<Output> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(60), running)
+    let output = tokio::time::timeout(Duration::from_secs(180), running)
         .await
-        .with_context(|| format!("{program} took more than 60 s"))?;
+        .with_context(|| format!("{program} took more than 180 s"))?;
     output.with_context(|| format!("{program} cannot be run; tests/clients/setup says what is missing"))
 }
 

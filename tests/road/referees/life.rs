@@ -163,7 +163,7 @@ async fn life(demo: &Demo, client: &Client, scene: &Scene, merchant: usize) -> a
 pub(super) async fn known(demo: &Demo, merchant: usize, number: &str, state: &str) -> anyhow::Result<Value> {
     let merchant = demo.merchant(merchant)?;
     let mut last = Value::Null;
-    for _ in 0..50 {
+    for _ in 0..300 {
         let answer = merchant
             .ask("GET", &format!("/v1/payments?order_no={number}"), None)
             .await?;
@@ -173,7 +173,7 @@ pub(super) async fn known(demo: &Demo, merchant: usize, number: &str, state: &st
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    anyhow::bail!("{number} is not known as {state} after 5 s: {last}")
+    anyhow::bail!("{number} is not known as {state} after 30 s: {last}")
 }
 
 /// Waits until the channel counts every notice of the order as acknowledged; each that came is then verified by the

@@ -2,7 +2,7 @@
 //! their accounts are the questions about orders that wait. The payer's own way to the channel is none of ours, so what was
 //! handed out stays where it is and can be paid.
 
-use super::{Done, FAULTS, Road};
+use super::{Done, FAULTS, Road, until_on_record};
 use crate::kills::id;
 use anyhow::ensure;
 use domain::{BreakerState, OperationClass, PassedWhy, TradeEntry, TradeEvent};
@@ -98,13 +98,8 @@ async fn lost_and_found(road: &Road, way: Way, mode: Mode, cause: &str) -> Done 
     road.demo.gates[gate].set(mode).await?;
     let (left, _) = until_at(road, way, &second).await?;
     // One failed question among few may already send orders elsewhere; soon it is certain, and the breaker opens.
-    let mut new = Vec::new();
-    for _ in 0..25 {
-        new = road.entries().await?.split_off(known);
-        if turned(&new, &first, BreakerState::Open) {
-            break;
-        }
-    }
+    let open = |new: &[TradeEntry]| turned(new, &first, BreakerState::Open);
+    let new = until_on_record(&road.demo, known, open).await?;
     ensure!(
         turned(&new, &first, BreakerState::Open),
         "its breaker never opened"
@@ -123,12 +118,8 @@ async fn lost_and_found(road: &Road, way: Way, mode: Mode, cause: &str) -> Done 
     let (back, _) = until_at(road, way, &first).await?;
     println!("{channel} {mode:?}: new orders left after {left:?}, came back after {back:?}");
     // On record: its breaker turned, back to closed by itself, without an order; and why orders went where they went.
-    for _ in 0..40 {
-        new = road.entries().await?.split_off(known);
-        if turned(&new, &first, BreakerState::Closed) {
-            break;
-        }
-    }
+    let closed = |new: &[TradeEntry]| turned(new, &first, BreakerState::Closed);
+    let new = until_on_record(&road.demo, known, closed).await?;
     for state in [BreakerState::Open, BreakerState::HalfOpen, BreakerState::Closed] {
         ensure!(turned(&new, &first, state), "its breaker never was {state:?}");
     }

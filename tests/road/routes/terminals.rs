@@ -1,6 +1,6 @@
 //! Terminals with keys of their own, the five elements beside their orders, and what agents have earned.
 
-use super::{Done, Road};
+use super::{Done, Road, signed};
 use crate::clock::{clear_of_day_ends, now};
 use anyhow::{Context, ensure};
 use domain::TradeEvent;
@@ -288,7 +288,7 @@ async fn commissions(road: &Road) -> Done {
         .until(id(&order), "payment", |o| o["state"] == "paid")
         .await?;
     let day = now().day();
-    road.entries().await?; // the report reads the signed tree, which is a second behind
+    signed(&road.demo).await?; // the report reads the signed tree
     let config = road.demo.place.dir.join("guandao.toml");
     let run = std::process::Command::new(sandbox::demo::services::binary("guandao")?)
         .arg("commissions")

@@ -102,7 +102,7 @@ async fn paid_once(c: &Counter<'_>) -> Done {
 
 async fn a_password(c: &Counter<'_>) -> Done {
     let number = c.yard.demo.next_number();
-    let code = c.payer(&json!({ "outcome": "late", "after_ms": 600 })).await?;
+    let code = c.payer(&json!({ "outcome": "late" })).await?;
     let waits = c.sdk.micropay(&number, "500", &code).await?;
     ensure!(
         c.sdk.verified(&waits)?.get("err_code") == Some("USERPAYING"),
@@ -116,6 +116,8 @@ async fn a_password(c: &Counter<'_>) -> Done {
         "an answer of V2's own kind: {}",
         words(&repeat)
     );
+    let typed = json!({ "channel": "wechat", "auth_code": code, "outcome": "paid" });
+    c.yard.demo.control("/control/pay", &typed).await?;
     asked_until_paid(c, &number).await?;
     until(c.yard, &number, "payment", |o| o["state"] == "paid").await?;
     ensure!(c.calls(&number).await? == 1, "it went out twice");

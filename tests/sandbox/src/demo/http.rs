@@ -9,7 +9,7 @@ use rustls_pki_types::ServerName;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{net::TcpSocket, sync::Mutex};
 use tokio_rustls::TlsConnector;
@@ -37,7 +37,27 @@ pub struct Client {
     at: SocketAddr,
     from: IpAddr,
     tls: Option<Arc<rustls::ClientConfig>>,
-    kept: Mutex<Option<SendRequest<Full<Bytes>>>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A connection to be used again. Whoever listens ends one that rested for 25 s or is 110 s old, and would do so under the
+/// next request.
+struct Kept {
+    connection: SendRequest<Full<Bytes>>,
+    opened: Instant,
+    used: Instant,
+}
+
+const RESTS: Duration = Duration::from_secs(15);
+const LIVES: Duration = Duration::from_secs(90);
+
+impl Kept {
+    fn is_good(&self) -> bool {
+        self.connection.is_ready()
+            && !self.connection.is_closed()
+            && self.used.elapsed() < RESTS
+            && self.opened.elapsed() < LIVES
+    }
 }
 
 impl Client {
@@ -83,18 +103,17 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body)))?;
-        let kept = self
-            .kept
-            .lock()
-            .await
-            .take()
-            .filter(|c| c.is_ready() && !c.is_closed());
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => self.connect().await?,
+        let kept = self.kept.lock().await.take().filter(Kept::is_good);
+        let mut kept = match kept {
+            Some(kept) => kept,
+            None => Kept {
+                connection: self.connect().await?,
+                opened: Instant::now(),
+                used: Instant::now(),
+            },
         };
         let exchange = async {
-            let answer = connection.send_request(request).await?;
+            let answer = kept.connection.send_request(request).await?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await?.to_bytes();
             Ok::<_, hyper::Error>(Answer {
@@ -106,7 +125,8 @@ impl Client {
         let answer = tokio::time::timeout(Duration::from_secs(30), exchange)
             .await
             .map_err(|_| anyhow!("no answer in 30 s"))??;
-        *self.kept.lock().await = Some(connection);
+        kept.used = Instant::now();
+        *self.kept.lock().await = Some(kept);
         Ok(answer)
     }
 

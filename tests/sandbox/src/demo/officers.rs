@@ -6,9 +6,11 @@ use super::{
     local,
     place::{ACQUIRER, PASSWORD},
 };
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
+use domain::{CaseEntry, TradeEntry, TradeEvent};
+use journal::{Reader, disk::RealDisk};
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
 /// One officer, signed in.
 pub struct Officer {
@@ -171,6 +173,28 @@ pub async fn stop_merchant(a: &Officer, b: &Officer, merchant: &str) -> anyhow::
     b.decide(&format!("/api/measures/{id}/agree"), &to_agree(&proposed))
         .await?;
     Ok(id)
+}
+
+/// How long a measure took from its order in the one journal to its effect in the other, by the journals' own times.
+pub async fn took_effect(demo: &Demo, measure: &str) -> anyhow::Result<Duration> {
+    for _ in 0..200 {
+        let of = |dir: &str| Reader::open(Arc::new(RealDisk), &demo.place.dir.join(dir));
+        for entry in of("data/trades")?.scan(0) {
+            let observed = TradeEntry::from_canonical(&entry?.1)?;
+            if let TradeEvent::MeasureObserved {
+                cases_index,
+                measure: own,
+            } = &observed.event
+                && own.id.as_str() == measure
+            {
+                let ordered = CaseEntry::from_canonical(&of("desk/data/cases")?.entry(*cases_index)?)?;
+                let took = observed.at.millis().saturating_sub(ordered.at.millis());
+                return Ok(Duration::from_millis(took.try_into().unwrap_or_default()));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("the effect of measure {measure} is not on record")
 }
 
 /// Lifts a measure by two officers.

@@ -51,27 +51,34 @@ pub(super) async fn watch(demo: &Demo, own: &Own) -> anyhow::Result<()> {
 async fn stopped(demo: &Demo, a: &Officer, b: &Officer, number: usize) -> anyhow::Result<()> {
     let merchant = demo.merchant(number)?;
     let measure = officers::stop_merchant(a, b, merchant.id()).await?;
-    let took = refused_after(demo, &merchant).await;
+    let refused = refused_soon(demo, &merchant).await;
+    let took = officers::took_effect(demo, &measure).await;
     officers::lift(a, b, &measure).await?;
+    refused?;
+    let took = took?;
+    ensure!(
+        took < Duration::from_secs(2),
+        "the stop took no effect within 2 s: {took:?}"
+    );
     println!(
-        "{} stopped by two officers; its next order was refused {} ms later, like any order_not_accepted; the stop is lifted",
+        "{} stopped by two officers; in force {} ms later, its next order refused like any order_not_accepted; the stop is lifted",
         merchant.id(),
-        took?.as_millis()
+        took.as_millis()
     );
     Ok(())
 }
 
-async fn refused_after(demo: &Demo, merchant: &super::merchant::Merchant) -> anyhow::Result<Duration> {
+async fn refused_soon(demo: &Demo, merchant: &super::merchant::Merchant) -> anyhow::Result<()> {
     let began = Instant::now();
     loop {
         let body = json!({ "order_no": demo.next_number(), "channel": "wechat", "pay_way": "native", "amount": 100, "description": "x" });
         let answer = merchant.ask("POST", "/v1/payments", Some(&body)).await?;
         if answer.status == 403 && answer.json()["code"] == "order_not_accepted" {
-            return Ok(began.elapsed());
+            return Ok(());
         }
         ensure!(
-            began.elapsed() < Duration::from_secs(2),
-            "the stop took no effect within 2 s: {}",
+            began.elapsed() < Duration::from_secs(20),
+            "the stop took no effect: {}",
             answer.json()
         );
         tokio::time::sleep(Duration::from_millis(50)).await;
