@@ -60,7 +60,8 @@ impl Keys {
         Ok(text)
     }
 
-    /// Decrypts content whose signature was verified before.
+    /// Decrypts content. A signature over it is verified before, since the padding alone proves nothing; but of an
+    /// answer to a merchant's own client, which verifies it there and hears nothing of what opens here.
     pub fn open_content(&self, key: &KeyRef, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let material = self.get(key)?;
         let Material::Content(content) = &*material else {

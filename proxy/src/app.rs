@@ -72,6 +72,8 @@ const NEVER: i64 = i64::MIN;
 /// An account as channels see it: for which payee, and in which app where it is not the first.
 type AccountKey = (Channel, AccountNo, PayeeNo, Option<AppNo>);
 
+/// A code takes so many times what one source may place there: a single stranger before a plate keeps no payer away.
+const SOURCES_AT_A_CODE: u32 = 10;
 /// So often a payer may load the page that a merchant signed: enough for an impatient one, nothing to a merchant's rate.
 const FORM_PER_SECOND: u32 = 1;
 const FORM_AT_ONCE: u32 = 10;
@@ -181,7 +183,7 @@ impl App {
             boot,
             merchants: RwLock::default(),
             payers: RwLock::default(),
-            by_code: Limiter::new(config.limits.payer),
+            by_code: Limiter::new(config.limits.payer.times(SOURCES_AT_A_CODE)),
             channels: Limiter::new(limits.channel),
             notices: Limiter::new(limits.channel),
             sources: Limiter::new(limits.source),

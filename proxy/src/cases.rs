@@ -115,17 +115,22 @@ async fn step(
     Ok(entries)
 }
 
-/// Obeys what is new, and behind it a part of what was read before.
+/// Obeys what is new, and behind it a part of what was read before; where that is all there is, the desk's last word is known.
 async fn take(app: &App, entries: Entries, following: &mut Option<(Desk, Reading)>) -> Result<(), String> {
     let Some((desk, reading)) = following else {
         return Ok(());
     };
-    let mut done = obey(app, entries, reading).await;
+    let new = reading.understood(entries);
+    let mut done = obey(app, &new).await;
     if done.is_ok() && !reading.is_behind() {
-        app.cases_were_read();
         let old = reading.again(desk).await;
         let old = old.map_err(|error| format!("what was read before cannot be read again: {error}"))?;
-        done = observe(app, old).await;
+        // One that no earlier build understood is in force from now on.
+        done = put(app, observed(app, &reading.understood(old))).await;
+    }
+    if done.is_ok() && reading.knows_all() {
+        app.cases_were_read();
+        done = mark(app, reading, !new.is_empty()).await;
     }
     if let Err(error) = done {
         tracing::error!(%error, "what the desk ordered is in force but could not be put on record; its journal is read again");
@@ -134,11 +139,10 @@ async fn take(app: &App, entries: Entries, following: &mut Option<(Desk, Reading
     Ok(())
 }
 
-/// What is new, and that it was read.
-async fn obey(app: &App, entries: Entries, reading: &mut Reading) -> Result<(), CommitError> {
-    let entries = understood(entries);
-    let mut events = observed(app, &entries);
-    for (index, event) in &entries {
+/// What is new takes effect.
+async fn obey(app: &App, entries: &[(u64, CaseEvent)]) -> Result<(), CommitError> {
+    let events = observed(app, entries);
+    for (index, event) in entries {
         if let CaseEvent::DifferenceResolved {
             merchant,
             resolution,
@@ -149,21 +153,21 @@ async fn obey(app: &App, entries: Entries, reading: &mut Reading) -> Result<(), 
             crate::reconcile::resolved(app, *index, merchant, *trades_index, *resolution).await?;
         }
     }
-    let due = reading.due(app.clock().now(), !events.is_empty());
-    events.extend(due.map(|cursor| TradeEvent::CasesCursor {
-        root: cursor.root,
-        size: cursor.size,
-    }));
-    put(app, events).await?;
-    if let Some(cursor) = due {
-        reading.recorded(cursor);
-    }
-    Ok(())
+    put(app, events).await
 }
 
-/// Measures of what was read before: one that no earlier build understood is in force from now on.
-async fn observe(app: &App, entries: Entries) -> Result<(), CommitError> {
-    put(app, observed(app, &understood(entries))).await
+/// That all was read goes on record, where that is due.
+async fn mark(app: &App, reading: &mut Reading, news: bool) -> Result<(), CommitError> {
+    let Some(cursor) = reading.due(app.clock().now(), news) else {
+        return Ok(());
+    };
+    let event = TradeEvent::CasesCursor {
+        root: cursor.root,
+        size: cursor.size,
+    };
+    put(app, vec![event]).await?;
+    reading.recorded(cursor);
+    Ok(())
 }
 
 async fn put(app: &App, events: Vec<TradeEvent>) -> Result<(), CommitError> {
@@ -191,19 +195,4 @@ fn observed(app: &App, entries: &[(u64, CaseEvent)]) -> Vec<TradeEvent> {
         }
     }
     events
-}
-
-/// An entry that a newer desk wrote is nothing that this one obeys; the measures behind it are.
-fn understood(entries: Entries) -> Vec<(u64, CaseEvent)> {
-    let understood = |(index, octets): (u64, Vec<u8>)| match CaseEntry::from_canonical(&octets) {
-        Ok(entry) => Some((index, entry.event)),
-        Err(_) => {
-            tracing::error!(
-                index,
-                "an entry of the cases journal is not understood; update this proxy"
-            );
-            None
-        }
-    };
-    entries.into_iter().filter_map(understood).collect()
 }

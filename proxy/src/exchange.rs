@@ -8,7 +8,7 @@ use crate::{
     signature::nonce,
 };
 use bytes::Bytes;
-use channel::{Account, Answer, Authentic, ComposeError, Draft, HandedOut, Stamp};
+use channel::{Account, Answer, Authentic, ComposeError, Draft, Encrypted, HandedOut, Stamp};
 use domain::*;
 use std::time::{Duration, Instant as Timer};
 
@@ -201,14 +201,27 @@ fn verified(
 ) -> Answer {
     match channel::encrypted_answer(account, operation, answered.status, &answered.body) {
         Ok(None) => channel::read_answer(account, operation, pay_way, answered.status, &answered.body),
-        Ok(Some(encrypted)) => match app.keys().open_content(&encrypted.key, &encrypted.ciphertext) {
-            Ok(content) => channel::read_content(account, operation, pay_way, &content),
-            Err(error) => {
-                tracing::warn!(channel = account.channel.as_str(), operation = operation.as_str(), %error, "an answer could not be decrypted");
-                Answer::Unclear(Unclear::Garbage)
-            }
-        },
+        Ok(Some(encrypted)) => decrypted(app, account, operation, &encrypted, |content| {
+            channel::read_content(account, operation, pay_way, content)
+        }),
         Err(unclear) => Answer::Unclear(unclear),
+    }
+}
+
+/// What encrypted content of an answer says, by `read`. What does not decrypt is unknown, never failed.
+pub(crate) fn decrypted(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    encrypted: &Encrypted,
+    read: impl FnOnce(&[u8]) -> Answer,
+) -> Answer {
+    match app.keys().open_content(&encrypted.key, &encrypted.ciphertext) {
+        Ok(content) => read(&content),
+        Err(error) => {
+            tracing::warn!(channel = account.channel.as_str(), operation = operation.as_str(), %error, "an answer could not be decrypted");
+            Answer::Unclear(Unclear::Garbage)
+        }
     }
 }
 

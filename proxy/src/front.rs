@@ -61,7 +61,8 @@ impl Front {
             (Door::Api | Door::Metrics, "/healthz") => {
                 Some(render::text_response(StatusCode::OK, "text/plain", "ok\n"))
             }
-            (Door::Api | Door::Metrics, "/readyz") => Some(self.limited(request, || self.ready())),
+            // As often as anybody likes, as health: a balancer asks from the address from which everybody comes.
+            (Door::Api | Door::Metrics, "/readyz") => Some(self.ready()),
             (Door::Api, "/openapi.json") => Some(self.limited(request, || {
                 render::text_response(StatusCode::OK, "application/json", DOCUMENT.clone())
             })),
@@ -76,7 +77,7 @@ impl Front {
         }
     }
 
-    /// No source has these as often as it likes.
+    /// No source has these, which are long, as often as it likes.
     fn limited(&self, request: &Received, answer: impl FnOnce() -> Response) -> Response {
         match self.app.source_rate(source(request.peer.ip())) {
             Ok(()) => answer(),
@@ -94,7 +95,7 @@ impl Front {
             .cases_age()
             .is_some_and(|age| age > policy::CASES_AGE_MAX)
         {
-            missing.push("the desk is not reachable");
+            missing.push("the desk is not reachable, or wrote what this version does not understand");
         }
         if self.app.open_for_new_orders().is_err() {
             missing.push("the journal's disk is nearly full");

@@ -4,7 +4,7 @@
 use crate::{
     accept::Received,
     app::App,
-    errand,
+    errand, exchange,
     fault::{Code, Fault},
     health::{self, Ended},
     named::{self, Cancel},
@@ -56,6 +56,7 @@ pub(crate) fn verbatim(received: &Received, native: &Native) -> Verbatim {
         named: native.named,
         cancel: cancel(native),
         by_browser: native.by_browser,
+        encrypted: native.encrypted,
     }
 }
 
@@ -336,14 +337,7 @@ pub(crate) async fn ask(
             (Answer::Unclear(Unclear::Garbage), back(channel, answered))
         }
         Ok(answered) => {
-            let answer = channel::read_native_answer(
-                account,
-                operation,
-                pay_way,
-                &verbatim.target,
-                answered.status,
-                &answered.body,
-            );
+            let answer = read(app, account, operation, pay_way, &verbatim, &answered);
             ended(health::of_answer(channel, answered.status, &answer));
             (answer, back(channel, answered))
         }
@@ -357,6 +351,31 @@ pub(crate) async fn ask(
             };
             (Answer::Unclear(reason), unknown())
         }
+    }
+}
+
+/// What the answer says; its octets go back as they came. Where the request's content was encrypted, the answer's is
+/// too.
+//= C98
+fn read(
+    app: &App,
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    verbatim: &Verbatim,
+    answered: &Answered,
+) -> Answer {
+    let (target, status, body) = (verbatim.target.as_str(), answered.status, &answered.body);
+    let found = match verbatim.encrypted {
+        true => channel::encrypted_native_answer(account, operation, target, status, body),
+        false => Ok(None),
+    };
+    match found {
+        Ok(None) => channel::read_native_answer(account, operation, pay_way, target, status, body),
+        Ok(Some(encrypted)) => exchange::decrypted(app, account, operation, &encrypted, |content| {
+            channel::read_native_content(account, operation, pay_way, target, status, content)
+        }),
+        Err(unclear) => Answer::Unclear(unclear),
     }
 }
 

@@ -219,6 +219,8 @@ pub struct Verbatim {
     pub cancel: Option<Cancel>,
     /// The payer's browser brought it, and goes on with it to the channel itself.
     pub by_browser: bool,
+    /// Its content is encrypted, and so will the answer's be.
+    pub encrypted: bool,
 }
 
 impl Create {

@@ -6,6 +6,7 @@ mod alipay_pages;
 mod baidu;
 mod banks;
 mod codes;
+mod encrypted;
 mod errors;
 mod groups;
 mod native;
@@ -365,6 +366,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
         &Options {
             desk: true,
             merchants: 2,
+            content_keys: true,
             // The second one signs at WeChat by SM2 and opens by SM4.
             sm2_from: Some(1),
             ..Options::default()
@@ -395,6 +397,7 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
     run.at_baidu().await?;
     run.at_unionpay().await?;
     run.alipay_pages().await?;
+    run.encrypted().await?;
     run.through_unionpay().await?;
     run.at_banks().await?;
     run.pass_through().await?;

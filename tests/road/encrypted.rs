@@ -1,6 +1,8 @@
 //! Content encryption at Alipay (`encrypt_type=AES`): what is composed leaves encrypted, answers are verified and then
 //! decrypted, notices come as they come.
 
+mod through;
+
 use crate::kills::id;
 use anyhow::ensure;
 use sandbox::demo::{Demo, merchant::Merchant, place::Options};

@@ -18,8 +18,8 @@ use sandbox::demo::{
     place::Options,
 };
 use serde_json::{Value, json};
-use std::{net::Ipv4Addr, time::Duration};
-use tokio::time::sleep;
+use std::{fs, net::Ipv4Addr, time::Duration};
+use tokio::{task::JoinSet, time::sleep};
 
 type Done = anyhow::Result<()>;
 
@@ -506,25 +506,61 @@ async fn a_crowd_at_one_code_keeps_nobody_else_away() {
     let yard = Yard::with(Options {
         payer: 1,
         ..Options::default()
-    })
-    .await
-    .expect("demo");
-    crowd(&Street { yard }).await.unwrap_or_else(|e| panic!("{e:#}"));
+    });
+    let mut street = Street {
+        yard: yard.await.expect("demo"),
+    };
+    crowd(&mut street).await.unwrap_or_else(|e| panic!("{e:#}"));
 }
 
-async fn crowd(street: &Street) -> Done {
+/// A source at the pages: one a second, three at once.
+async fn few_at_once(street: &mut Street) -> Done {
+    let demo = &mut street.yard.demo;
+    let file = demo.place.dir.join("guandao.toml");
+    let config = fs::read_to_string(&file)?;
+    let rate = "[limits.payer]\nper_second = 1\n";
+    ensure!(config.contains(rate), "{config}");
+    fs::write(&file, config.replace(rate, &format!("{rate}burst = 3\n")))?;
+    demo.services.restart_proxy(&demo.place, &[]).await
+}
+
+async fn crowd(street: &mut Street) -> Done {
+    few_at_once(street).await?;
+    let street = &*street;
     let code = async |n: u32| {
         street
             .code(&json!({ "code_no": format!("crowd-{n}"), "title": "一号桌" }))
             .await
     };
-    let (crowded, quiet) = (code(1).await?, code(2).await?);
+    let (crowded, quiet, plate) = (code(1).await?, code(2).await?, code(3).await?);
     let from = |n: u8| street.browser(COMPUTER).from(Ipv4Addr::new(127, 0, 0, 1 + n));
     let form = [("amount", "1"), ("way", "wechat.native")];
-    let mut refused = 0;
+    // One stranger who places as much as a source may.
+    let mut placed = 0;
+    for _ in 0..20 {
+        match from(200).send(&plate, &form).await?.answer.status {
+            200 => placed += 1,
+            429 => break,
+            other => anyhow::bail!("the stranger: {other}"),
+        }
+    }
+    ensure!((3..20).contains(&placed), "{placed} of one source");
+    let page = from(201).send(&plate, &form).await?;
+    ensure!(
+        page.answer.status == 200,
+        "whoever comes after: {} {}",
+        page.answer.status,
+        page.text()
+    );
+    // A crowd at once.
+    let mut all = JoinSet::new();
     for n in 0..99 {
-        let page = from(n).send(&crowded, &form).await?;
-        refused += usize::from(page.answer.status == 429);
+        let (mut browser, crowded) = (from(n), crowded.clone());
+        all.spawn(async move { browser.send(&crowded, &form).await });
+    }
+    let mut refused = 0;
+    while let Some(page) = all.join_next().await {
+        refused += usize::from(page??.answer.status == 429);
     }
     ensure!(refused > 0, "a code without a rate of its own");
     let page = from(100).send(&quiet, &form).await?;
@@ -538,7 +574,7 @@ async fn crowd(street: &Street) -> Done {
     let poll = page.attribute("data-poll").context("a page that waits")?;
     let base = quiet.split("/q/").next().unwrap_or_default().to_owned();
     let mut waiting = from(100);
-    for _ in 0..80 {
+    for _ in 0..50 {
         let answer = waiting.once("GET", &format!("{base}{poll}"), "").await?;
         ensure!(answer.status == 200, "a page that waits: {}", answer.status);
     }

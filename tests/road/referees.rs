@@ -11,6 +11,7 @@ mod acp;
 mod bills;
 mod client;
 mod compared;
+mod encrypted;
 mod life;
 mod pages;
 mod readme;
@@ -117,6 +118,17 @@ async fn alipays_sdk_by_openapi_v3() -> Done {
         Ok(())
     } else {
         v3::judged().await
+    }
+}
+
+/// Content that the clients encrypt by themselves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+//= C98
+async fn alipays_content_encrypted_by_published_clients() -> Done {
+    if client::skipped() {
+        Ok(())
+    } else {
+        encrypted::judged().await
     }
 }
 

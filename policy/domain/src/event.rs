@@ -17,7 +17,8 @@ pub use facts::*;
 pub use route::*;
 pub use trade::*;
 
-/// Version of the entry format.
+/// Version of the entry format. It rises with the first entry that a reader without its new fields would misread, since these pass
+/// over fields they do not know.
 pub const ENTRY_VERSION: u8 = 1;
 
 /// One line of a journal.
@@ -63,9 +64,15 @@ impl<E: Serialize> Entry<E> {
 }
 
 impl<E: for<'a> Deserialize<'a>> Entry<E> {
-    /// Reads canonical bytes back.
+    /// Reads canonical bytes back. An entry of a later version is refused: what this build would read of it means something else.
     pub fn from_canonical(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+        let entry: Self = serde_json::from_slice(bytes)?;
+        if entry.v > ENTRY_VERSION {
+            let (v, most) = (entry.v, ENTRY_VERSION);
+            let why = format_args!("it is of version {v}, expected {most} at most: a later build wrote it");
+            return Err(serde::de::Error::custom(why));
+        }
+        Ok(entry)
     }
 }
 

@@ -415,3 +415,18 @@ fn a_flag_is_canonical_too() {
     assert_eq!(bytes, canonical_by_a_stranger(&bytes));
     assert_eq!(Entry::from_canonical(&bytes).expect("reads back"), entry);
 }
+
+/// What a later build means by it, this one cannot know.
+#[test]
+fn an_entry_of_a_later_version_is_refused_and_says_so() {
+    let entry = |v: u8| {
+        let salt = "00".repeat(16);
+        format!(
+            "{{\"at\":1,\"event\":{{\"epoch_destroyed\":{{\"epoch\":1}}}},\"salt\":\"{salt}\",\"v\":{v}}}"
+        )
+    };
+    let read = |v: u8| TradeEntry::from_canonical(entry(v).as_bytes());
+    assert_eq!(read(ENTRY_VERSION).map(|entry| entry.v).ok(), Some(ENTRY_VERSION));
+    let error = read(ENTRY_VERSION + 1).expect_err("of a later build");
+    assert!(error.to_string().contains("a later build wrote it"), "{error}");
+}

@@ -35,7 +35,8 @@ impl Signed {
     }
 }
 
-/// Content that came encrypted (channels.md 3.2). Its signature is over this very text and verified first.
+/// Content that came encrypted (channels.md 3.2). A signature is over this very text and verified first: by us, or of
+/// an answer to a merchant's own client by that (TLS vouches for it here).
 pub struct Encrypted {
     /// The key that decrypts it.
     pub key: KeyRef,

@@ -519,6 +519,39 @@ pub fn encrypted_answer(
     }
 }
 
+/// The same of an answer to a request that a merchant's own client encrypted, in the form that the target says.
+pub fn encrypted_native_answer(
+    account: &Account,
+    operation: Operation,
+    target: &str,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    match account.channel {
+        Channel::Alipay if target.starts_with("/v3/") => alipay::open_api::ciphertext(account, status, body),
+        Channel::Alipay => alipay::answer::ciphertext(account, operation, status, body),
+        _ => Ok(None),
+    }
+}
+
+/// What the decrypted content of such an answer says.
+pub fn read_native_content(
+    account: &Account,
+    operation: Operation,
+    pay_way: PayWay,
+    target: &str,
+    status: u16,
+    content: &[u8],
+) -> Answer {
+    match account.channel {
+        Channel::Alipay if !target.starts_with("/v3/") => {
+            let answer = alipay::answer::read_content(operation, pay_way, content);
+            refusal::judged(account.channel, operation, answer)
+        }
+        _ => read_native_answer(account, operation, pay_way, target, status, content),
+    }
+}
+
 /// What decrypted content says.
 pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, content: &[u8]) -> Answer {
     match account.channel {

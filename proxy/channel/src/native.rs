@@ -3,7 +3,7 @@
 //! in two ways is refused.
 
 use crate::{
-    Identity, alipay,
+    Encrypted, Identity, alipay,
     dialect::{NativeRefusal, UNPROVEN},
     guard, strict_json, unionpay, wechat,
 };
@@ -13,6 +13,7 @@ use domain::{
 };
 use std::fmt;
 use vault::{Payer, Text};
+use zeroize::Zeroizing;
 
 /// What a native request says, and what proves it.
 pub struct Native {
@@ -72,6 +73,24 @@ pub struct Native {
     /// The payer's browser brings it, and goes on with it to the channel itself (UnionPay's `frontTransReq.do`, Alipay's
     /// pages).
     pub by_browser: bool,
+    /// Its content came encrypted (channels.md 3.2), and so will the answer's.
+    pub encrypted: bool,
+}
+
+/// Opens content that the merchant's own client encrypted. It is told whose it is and what proves it: the signature is
+/// verified before anything is decrypted, so that nobody but the merchant can try what opens.
+//= C98
+pub type Opens<'a> = &'a dyn Fn(&AccountNo, &Proof, &Encrypted) -> Result<Zeroizing<Vec<u8>>, Unopened>;
+
+/// Why content stays closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// The signature is none by the account's registered key: nothing was decrypted.
+    Unproven,
+    /// The account's content key is not here.
+    NoKey,
+    /// It is nothing that this key has encrypted.
+    Ciphertext,
 }
 
 /// The terminal fields of a new order, as its merchant wrote them (compliance.md R22). Texts, since who knows what a merchant
@@ -328,10 +347,11 @@ pub(crate) fn no_json(place: &str, error: &strict_json::Error) -> NativeError {
 }
 
 /// Reads a native request. `known` says whether an account is registered with us; whose it is, and whether
-/// the payee is one of its own, is decided by the stages that follow.
+/// the payee is one of its own, is decided by the stages that follow. `opens` opens content that came encrypted.
 pub fn read(
     channel: Channel,
     known: impl Fn(&AccountNo) -> bool,
+    opens: Opens<'_>,
     method: &str,
     target: &str,
     headers: &http::HeaderMap,
@@ -344,7 +364,7 @@ pub fn read(
             wechat::v2::native::read(method, target, headers, body, &mut asks)
         }
         Channel::Wechat => wechat::native::read(method, target, headers, body, &mut asks),
-        Channel::Alipay => alipay::native::read(method, target, headers, body, &mut asks),
+        Channel::Alipay => alipay::native::read(method, target, headers, body, opens, &mut asks),
         Channel::Unionpay => unionpay::native::read(method, target, headers, body, &mut asks),
         Channel::Ccb | Channel::Icbc | Channel::Cmb => {
             Err(NativeError::not_allowed("nothing passes through to a bank"))
@@ -390,6 +410,8 @@ pub fn forwarded_headers(channel: Channel, target: &str) -> &'static [&'static s
             "accept",
             "accept-language",
             "alipay-app-auth-token",
+            "alipay-encrypt-type",
+            "alipay-encryption-algm",
             "alipay-request-id",
             "alipay-root-cert-sn",
             "authorization",

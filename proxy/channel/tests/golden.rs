@@ -18,6 +18,8 @@ mod compose;
 mod native_alipay;
 #[path = "golden/native_alipay_v3.rs"]
 mod native_alipay_v3;
+#[path = "golden/native_encrypted.rs"]
+mod native_encrypted;
 #[path = "golden/native_wechat.rs"]
 mod native_wechat;
 #[path = "golden/native_wechat_bodies.rs"]

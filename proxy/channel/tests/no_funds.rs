@@ -2,6 +2,7 @@
 //! somebody else, split the money or could be read in two ways. None is taken as an order of the merchant's own: it is
 //! refused, or its facts name the stranger, whom the registry's payees then refuse (C03).
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use channel::native::{self, Native};
 use domain::{Channel, PayeeNo};
 use http::{HeaderMap, HeaderValue};
@@ -320,14 +321,14 @@ proptest! {
     //= C21
     fn no_hostile_body_passes_wechats_door(which in any::<usize>(), trick in tricks()) {
         let (path, body, payees, amounts) = wechat(which);
-        let lawful = native::read(Channel::Wechat, |_| true, "POST", path, &headers("application/json"), body.to_string().as_bytes());
+        let lawful = native::read(Channel::Wechat, |_| true, &|_, _, _| Err(native::Unopened::NoKey), "POST", path, &headers("application/json"), body.to_string().as_bytes());
         prop_assert!(lawful.is_ok(), "{path}: {}", lawful.err().map(|e| e.text).unwrap_or_default());
         let Some(octets) = spoilt(body, &trick, payees, amounts) else { return Err(TestCaseError::reject("still lawful")) };
         let target = match &trick {
             Trick::Query(name) => format!("{path}?{name}={STRANGER}"),
             _ => path.to_owned(),
         };
-        let read = native::read(Channel::Wechat, |_| true, "POST", &target, &headers("application/json"), &octets);
+        let read = native::read(Channel::Wechat, |_| true, &|_, _, _| Err(native::Unopened::NoKey), "POST", &target, &headers("application/json"), &octets);
         prop_assert!(read.is_err() || read.is_ok_and(|native| names_the_stranger(&native)), "{target}: {trick:?}");
     }
 
@@ -341,7 +342,7 @@ proptest! {
             format!("app_id={OWN}&method={method}&format=JSON&charset=utf-8&sign_type=RSA2&timestamp=2026-01-01%2008%3A00%3A00&version=1.0&sign=AAAA&biz_content={escaped}{more}")
         };
         let kind = "application/x-www-form-urlencoded;charset=utf-8";
-        let ask = |target: &str, form: String| native::read(Channel::Alipay, |_| true, "POST", target, &headers(kind), form.as_bytes());
+        let ask = |target: &str, form: String| native::read(Channel::Alipay, |_| true, &|_, _, encrypted| Ok(encrypted.ciphertext.clone().into()), "POST", target, &headers(kind), form.as_bytes());
         let lawful = ask("/gateway.do", form(body.to_string().as_bytes(), ""));
         prop_assert!(lawful.is_ok(), "{method}: {}", lawful.err().map(|e| e.text).unwrap_or_default());
         if method == "alipay.trade.refund" && matches!(trick, Trick::Payee(_)) {
@@ -356,6 +357,12 @@ proptest! {
             Trick::Query(name) => ask(&format!("/gateway.do?biz_content={STRANGER}&{name}=1"), form(&octets, "")),
             _ => ask("/gateway.do", form(&octets, "")),
         };
+        if !matches!(trick, Trick::Query(_)) {
+            // Encrypted by the merchant's own client it is told from lawful content all the same.
+            let encrypted = ask("/gateway.do", form(STANDARD.encode(&octets).as_bytes(), "&encrypt_type=AES"));
+            prop_assert_eq!(read.is_err(), encrypted.is_err(), "{}: {:?}", method, &trick);
+            prop_assert!(encrypted.is_err() || encrypted.is_ok_and(|native| names_the_stranger(&native)), "{method}: {trick:?}");
+        }
         prop_assert!(read.is_err() || read.is_ok_and(|native| names_the_stranger(&native)), "{method}: {trick:?}");
     }
 }

@@ -164,7 +164,7 @@ proptest! {
         own in any::<bool>(), noise in prop::collection::vec(any::<u8>(), 0..80), kind in 0usize..2, body in octets(),
     ) {
         let headers = headers(if own { SIGNED } else { &noise }, kind);
-        if let Err(error) = native::read(channel, |_| true, &method, &target, &headers, &body) {
+        if let Err(error) = native::read(channel, |_| true, &|_, _, _| Err(native::Unopened::Ciphertext), &method, &target, &headers, &body) {
             prop_assert!(!error.text.is_empty());
         }
     }
@@ -205,7 +205,7 @@ proptest! {
         }
         body[&name] = extra;
         let body = body.to_string();
-        let read = native::read(Channel::Wechat, |_| true, "POST", "/v3/pay/transactions/native", &headers(SIGNED, 0), body.as_bytes());
+        let read = native::read(Channel::Wechat, |_| true, &|_, _, _| Err(native::Unopened::NoKey), "POST", "/v3/pay/transactions/native", &headers(SIGNED, 0), body.as_bytes());
         if let Ok(Native { account, payee, .. }) = read {
             prop_assert_eq!(account.as_str(), "1900000109");
             prop_assert_eq!(payee.as_ref().map(PayeeNo::as_str), Some("1900000109"));

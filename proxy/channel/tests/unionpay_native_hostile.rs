@@ -121,7 +121,15 @@ fn form(pairs: &Pairs) -> String {
 fn ask(method: &str, target: &str, kind: &str, body: &[u8]) -> Result<Native, NativeError> {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_str(kind).expect("a header"));
-    native::read(Channel::Unionpay, |_| true, method, target, &headers, body)
+    native::read(
+        Channel::Unionpay,
+        |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
+        method,
+        target,
+        &headers,
+        body,
+    )
 }
 
 /// Words of money that goes elsewhere, of cards, and some that nobody knows.

@@ -277,6 +277,7 @@ fn read(target: &str, body: &[u8]) -> Result<Native, NativeError> {
     native::read(
         Channel::Wechat,
         |account| account.as_str() == OWN,
+        &|_, _, _| Err(native::Unopened::NoKey),
         "POST",
         target,
         &headers,

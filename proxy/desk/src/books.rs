@@ -57,7 +57,7 @@ pub async fn agree(
         Ok(vec![CaseEvent::DifferenceResolved {
             merchant,
             officer: user.name.clone(),
-            proposal: pending.index,
+            proposal: Some(pending.index),
             proposer,
             resolution,
             trades_index: index,
@@ -83,7 +83,7 @@ pub async fn send_back(
         Ok(vec![CaseEvent::DifferenceReturned {
             merchant,
             officer: user.name.clone(),
-            proposal: pending.index,
+            proposal: Some(pending.index),
             reason,
             trades_index: index,
         }])

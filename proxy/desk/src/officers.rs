@@ -75,7 +75,7 @@ pub async fn agree(cases: &Cases, user: &User, of: &FlagRef, read: Option<u64>) 
             disposition: proposal.disposition,
             flag: of.number,
             officer: user.name.clone(),
-            proposal: proposal.index,
+            proposal: Some(proposal.index),
             proposer: proposal.officer.clone(),
         }])
     };
@@ -100,7 +100,7 @@ pub async fn send_back(
             acquirer,
             flag: of.number,
             officer,
-            proposal: proposal.index,
+            proposal: Some(proposal.index),
             reason,
         }])
     };
@@ -200,7 +200,7 @@ pub async fn order(cases: &Cases, user: &User, id: &MeasureId, read: Option<u64>
         Ok(vec![CaseEvent::MeasureOrdered {
             measure,
             officer: user.name.clone(),
-            proposal: pending.index,
+            proposal: Some(pending.index),
             proposer,
         }])
     };
@@ -223,7 +223,7 @@ pub async fn reject(
         Ok(vec![CaseEvent::MeasureRejected {
             measure: id.clone(),
             officer: user.name.clone(),
-            proposal: pending.index,
+            proposal: Some(pending.index),
             reason,
         }])
     };

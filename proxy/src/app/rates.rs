@@ -13,9 +13,9 @@ impl App {
         self.rate_among(&self.0.merchants, merchant)
     }
 
-    /// Takes one of the orders that payers place at a merchant's code: each code has a rate of its own, and all of a merchant's
-    /// together have one beside the merchant's requests, so that whoever stands before a plate uses up neither these nor
-    /// another code's.
+    /// Takes one of the orders that payers place at a merchant's code: each code has a rate of its own, ten times that of
+    /// a source, whose own was taken before, and all of a merchant's together have one beside the merchant's requests: whoever
+    /// stands before a plate uses up neither these, nor another code's, nor this one's for those who come after.
     pub(crate) fn payers_rate(&self, merchant: &MerchantFacts, code: &CodeId) -> Result<(), Duration> {
         self.0.by_code.take(code)?;
         self.rate_among(&self.0.payers, merchant)

@@ -1,6 +1,6 @@
 //! How far the desk's journal was read, and how far that is on record: one never goes backwards, whatever is read again.
 
-use domain::{Digest, Instant};
+use domain::{CaseEntry, CaseEvent, Digest, Instant};
 use journal::{
     VerifierKey,
     follow::{Fetch, Follower},
@@ -30,6 +30,8 @@ pub(super) struct Reading {
     new: Follower,
     /// What is on record was read, but maybe by a build that did not understand all of it.
     old: Option<(Follower, u64)>,
+    /// An entry was not understood: it may be a measure.
+    strange: bool,
 }
 
 impl Reading {
@@ -40,6 +42,7 @@ impl Reading {
             known,
             new: Follower::new(key.clone(), at),
             old: known.map(|known| (Follower::new(key, None), known.size)),
+            strange: false,
         }
     }
 
@@ -63,6 +66,29 @@ impl Reading {
         Ok(entries)
     }
 
+    /// What of these this build understands. The measures among it are obeyed whatever the others are.
+    //= C17
+    pub(super) fn understood(&mut self, entries: Entries) -> Vec<(u64, CaseEvent)> {
+        let understood = |(index, octets): (u64, Vec<u8>)| match CaseEntry::from_canonical(&octets) {
+            Ok(entry) => Some((index, entry.event)),
+            Err(error) => {
+                tracing::error!(
+                    index,
+                    %error,
+                    "an entry of the cases journal is not understood and may be a measure, so new orders are refused once patience with the desk ends: a newer desk wrote it (update this proxy), or a build that this one no longer reads"
+                );
+                self.strange = true;
+                None
+            }
+        };
+        entries.into_iter().filter_map(understood).collect()
+    }
+
+    /// True where all that the desk wrote was read, what is older too, and understood: its last word is known.
+    pub(super) fn knows_all(&self) -> bool {
+        !self.is_busy() && !self.strange
+    }
+
     /// True while the new was read in part only: nothing is known of the desk's last word.
     pub(super) fn is_behind(&self) -> bool {
         self.new.is_behind()
@@ -73,11 +99,11 @@ impl Reading {
         self.is_behind() || self.old.is_some()
     }
 
-    /// What is to go on record now that all that was read is obeyed. `news` says that something of it goes there too.
+    /// What is to go on record now that all that was read is obeyed. `news` says that something of it was new.
     //= C17
     pub(super) fn due(&self, now: Instant, news: bool) -> Option<Cursor> {
         let (size, root) = self.new.cursor();
-        if self.is_behind() {
+        if !self.knows_all() {
             return None; // it would say that the desk's last word is known
         }
         let due = match self.known {

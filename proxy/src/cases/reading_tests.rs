@@ -52,12 +52,14 @@ async fn read(reading: &mut Reading, desk: &Direct, now: Instant) -> (u64, u64, 
     let (mut new, mut old, mut recorded) = (0, 0, Vec::new());
     loop {
         new += reading.on(desk).await.expect("read").len() as u64;
+        if !reading.is_behind() {
+            old += reading.again(desk).await.expect("read").len() as u64;
+        }
         if let Some(cursor) = reading.due(now, false) {
-            assert!(!reading.is_behind(), "the desk's last word is not known");
+            assert!(!reading.is_busy(), "the desk's last word is not known");
             reading.recorded(cursor);
             recorded.push(cursor.size);
         }
-        old += reading.again(desk).await.expect("read").len() as u64;
         if !reading.is_busy() {
             return (new, old, recorded);
         }
@@ -103,4 +105,45 @@ async fn a_desk_that_was_rolled_back_behind_a_cursor_is_not_read() {
     let mut reading = Reading::new(journal.key(), Some(known));
     assert!(reading.on(&Direct(journal.reader())).await.is_err());
     assert_eq!(reading.known(), Some(known));
+}
+
+/// As an earlier build wrote it, octet for octet: upon which proposal it does not say.
+const FORMER: &str = r#"{"at":1767225600000,"event":{"measure_ordered":{"measure":{"effect":"stop","id":"M000001","subject":{"merchant":"m1"},"until":1767312000000},"officer":"wang","proposer":"li"}},"salt":"00000000000000000000000000000000","v":1}"#;
+
+#[tokio::test]
+//= C17
+//= C56
+async fn a_measure_of_an_earlier_build_is_understood_and_what_is_not_keeps_the_last_word_unknown() {
+    let journal = journal();
+    let write = |octets: String| {
+        drop(journal.append(|_| vec![octets.into_bytes()]));
+        journal.pump().expect("written");
+    };
+    let (desk, now) = (Direct(journal.reader()), Instant::from_secs(1_767_225_600));
+    let stop = |entries: Vec<(u64, CaseEvent)>| match &entries[..] {
+        [(index, CaseEvent::MeasureOrdered { measure, .. })] => (*index, measure.id.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let mut reading = Reading::new(journal.key(), None);
+    write(FORMER.into());
+    let entries = reading.on(&desk).await.expect("read");
+    assert_eq!(stop(reading.understood(entries)), (0, "M000001".into()));
+    assert!(reading.knows_all() && reading.due(now, true).is_some());
+    // Of a newer desk: another form, or the same with another meaning. What stands behind is obeyed.
+    write(FORMER.replace("\"until\"", "\"ends\""));
+    write(FORMER.replace("\"v\":1", "\"v\":2"));
+    write(FORMER.replace("M000001", "M000002"));
+    let entries = reading.on(&desk).await.expect("read");
+    assert_eq!(stop(reading.understood(entries)), (3, "M000002".into()));
+    assert!(!reading.knows_all());
+    assert_eq!(reading.due(now.plus_millis(400_000), true), None);
+    // Nor after a start behind them: an earlier build may have passed over it.
+    let (size, root) = reading.new.cursor();
+    let root = Digest::from_bytes(root);
+    let mut next = Reading::new(journal.key(), Some(Cursor { size, root, at: now }));
+    let entries = next.on(&desk).await.expect("read");
+    assert!(next.understood(entries).is_empty() && !next.knows_all());
+    let old = next.again(&desk).await.expect("read");
+    assert_eq!(next.understood(old).len(), 2);
+    assert!(!next.knows_all() && !next.is_busy());
 }

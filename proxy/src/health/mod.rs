@@ -222,16 +222,17 @@ impl App {
             state = turn.to.as_str(),
             "an account's breaker turned"
         );
-        if self.health().turns.begin() {
-            let app = self.clone();
-            drop(self.spawn_work(async move {
-                while let Some(turns) = app.health().turns.next() {
-                    if let Err(error) = app.ledger().note(None, turns).await {
-                        tracing::error!(%error, "a breaker's turn could not be put on record");
-                    }
+        let app = self.clone();
+        drop(self.spawn_work(async move {
+            let Some(mut writer) = app.health().turns.begin() else {
+                return;
+            };
+            while let Some(turns) = writer.next() {
+                if let Err(error) = app.ledger().note(None, turns).await {
+                    tracing::error!(%error, "a breaker's turn could not be put on record");
                 }
-            }));
-        }
+            }
+        }));
     }
 }
 
@@ -327,8 +328,8 @@ mod tests {
                 scope.spawn(|| feed(Some(Ailment::NotConnected)));
                 feed(None);
             });
-            if health.turns.begin() {
-                while let Some(turns) = health.turns.next() {
+            if let Some(mut writer) = health.turns.begin() {
+                while let Some(turns) = writer.next() {
                     record.extend(turns);
                 }
             }
@@ -349,15 +350,39 @@ mod tests {
         let turn = |ailment| {
             health.feed(&of, |b| b.feed(Duration::from_secs(1), Duration::ZERO, ailment));
         };
-        assert!(!health.turns.begin(), "nothing turned");
+        assert!(health.turns.begin().is_none(), "nothing turned");
         turn(Some(Ailment::Silent));
-        assert!(health.turns.begin() && !health.turns.begin());
-        assert_eq!(health.turns.next().map(|turns| turns.len()), Some(1));
+        let mut writer = health.turns.begin().expect("one writes");
+        assert!(health.turns.begin().is_none());
+        assert_eq!(writer.next().map(|turns| turns.len()), Some(1));
         turn(None);
-        assert!(!health.turns.begin(), "the first one is still at it");
-        assert_eq!(health.turns.next().map(|turns| turns.len()), Some(1));
-        assert_eq!(health.turns.next(), None);
-        assert!(!health.turns.begin());
+        assert!(health.turns.begin().is_none(), "the first one is still at it");
+        assert_eq!(writer.next().map(|turns| turns.len()), Some(1));
+        assert_eq!(writer.next(), None);
+        assert!(health.turns.begin().is_none());
+        // From here on another one writes, whenever this one goes.
+        turn(Some(Ailment::Silent));
+        let _other = health.turns.begin().expect("another one writes");
+        drop(writer);
+        turn(None);
+        assert!(health.turns.begin().is_none(), "the other one is still at it");
+    }
+
+    #[test]
+    fn a_writer_that_panics_leaves_its_place_to_the_next() {
+        let (health, of) = (Health::new(settings()), lost());
+        let turn = |ailment| {
+            health.feed(&of, |b| b.feed(Duration::from_secs(1), Duration::ZERO, ailment));
+        };
+        turn(Some(Ailment::Silent));
+        let writes = || {
+            let mut writer = health.turns.begin().expect("one writes");
+            assert!(writer.next().is_none(), "as asked");
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(writes)).expect_err("it panics");
+        turn(None);
+        let mut writer = health.turns.begin().expect("another one writes");
+        assert_eq!(writer.next().map(|turns| turns.len()), Some(1));
     }
 
     #[test]

@@ -11,15 +11,18 @@ use crate::{
     stage::Stage,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use certs::KeyError;
 use channel::{
+    Encrypted,
     dialect::NativeRefusal,
-    native::{self, Asks, Fresh, Native, NativeError, Proof},
+    native::{self, Asks, Fresh, Native, NativeError, Proof, Unopened},
 };
-use domain::{Breach, Channel, Digest, Instant, PayeeNo};
+use domain::{AccountNo, Breach, Channel, Digest, Instant, PayeeNo};
 use http::{Method, Version};
 use policy::registry::{AccountFacts, MerchantFacts, MerchantKey};
 use sha2::{Digest as _, Sha256};
 use vault::Text;
+use zeroize::Zeroizing;
 
 /// Pass-through's way to `Authenticated`.
 pub struct Read(pub App);
@@ -38,9 +41,14 @@ impl Stage<Received> for Read {
         let registries = app.registries();
         let target = received.head.uri.path_and_query().map_or("/", |t| t.as_str());
         let known = |account: &_| registries.owner(channel, account).is_some();
+        let opens = |account: &AccountNo, proof: &Proof, encrypted: &Encrypted| {
+            let (_, facts) = registries.owner(channel, account).ok_or(Unopened::Unproven)?;
+            self.open(facts, proof, encrypted)
+        };
         let read = native::read(
             channel,
             known,
+            &opens,
             received.head.method.as_str(),
             target,
             &received.head.headers,
@@ -202,16 +210,39 @@ fn acts_for(facts: &AccountFacts, native: &Native) -> Result<Option<PayeeNo>, Fa
 }
 
 impl Read {
+    /// The signature is the account's. Its own method is the only one that is taken, so that nobody chooses a weaker
+    /// one for it.
+    fn vouches(&self, facts: &AccountFacts, proof: &Proof) -> bool {
+        let vouched = || {
+            self.0
+                .keys()
+                .vouched(proof.method, &proof.key, &proof.message, &proof.signature)
+        };
+        proof.method == facts.sign_method && vouched().is_ok()
+    }
+
+    /// Opens what the merchant's own client encrypted, behind its signature.
+    //= C98
+    fn open(
+        &self,
+        facts: &AccountFacts,
+        proof: &Proof,
+        encrypted: &Encrypted,
+    ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+        if !self.vouches(facts, proof) {
+            return Err(Unopened::Unproven);
+        }
+        let opened = self.0.keys().open_content(&encrypted.key, &encrypted.ciphertext);
+        opened.map_err(|error| match error {
+            KeyError::Unknown(_) => Unopened::NoKey,
+            _ => Unopened::Ciphertext,
+        })
+    }
+
     /// The signature is the account's, fresh and new.
     fn proves(&self, facts: &AccountFacts, proof: &Proof, at: Instant) -> Result<(), Fault> {
         let app = &self.0;
-        // The account's own method is the only one that is taken, so that nobody chooses a weaker one for it.
-        let own_method = proof.method == facts.sign_method;
-        let vouched = || {
-            app.keys()
-                .vouched(proof.method, &proof.key, &proof.message, &proof.signature)
-        };
-        if !own_method || vouched().is_err() {
+        if !self.vouches(facts, proof) {
             return Err(Fault::of(Code::WrongSignature));
         }
         if !is_fresh(proof, at) {

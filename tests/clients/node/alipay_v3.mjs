@@ -33,7 +33,7 @@ guarded(async () => {
   // The SDK verifies every answer that is no error, and throws what is one.
   const call = async (path, body) => {
     try {
-      return (await alipay.curl('POST', `/v3/alipay/trade/${path}`, { body })).data;
+      return (await alipay.curl('POST', `/v3/alipay/trade/${path}`, { body, needEncrypt: set.account.encrypt })).data;
     } catch (error) {
       if (!error.code || !error.responseHttpStatus) throw error;
       return { refused: error.code, status: error.responseHttpStatus };

@@ -20,8 +20,9 @@ from alipay.aop.api.request.AlipayTradePrecreateRequest import AlipayTradePrecre
 from alipay.aop.api.request.AlipayTradeQueryRequest import AlipayTradeQueryRequest
 from alipay.aop.api.request.AlipayTradeRefundRequest import AlipayTradeRefundRequest
 from alipay.aop.api.request.AlipayTradeWapPayRequest import AlipayTradeWapPayRequest
-from alipay.aop.api.util import WebUtils
+from alipay.aop.api.util import EncryptUtils, WebUtils
 from alipay.aop.api.util.SignatureUtils import get_sign_content, verify_with_rsa
+from Crypto.Cipher import AES
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from referee import Settings, fetched, guarded, say
 
@@ -35,6 +36,17 @@ def pkcs1(pem):
     """The library reads the private key in the older form only."""
     key = load_pem_private_key(pem.encode(), None)
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+
+
+class Octets:
+    """The library was written for Python 2: it hands its cipher texts, which under Python 3 takes octets alone."""
+
+    MODE_CBC, block_size = AES.MODE_CBC, AES.block_size
+
+    @staticmethod
+    def new(key, mode, iv):
+        cipher = AES.new(key, mode, iv.encode())
+        return SimpleNamespace(encrypt=lambda text: cipher.encrypt(text.encode()), decrypt=cipher.decrypt)
 
 
 def client(settings):
@@ -54,6 +66,10 @@ def client(settings):
     config.app_id = settings.account["app_id"]
     config.app_private_key = bare(pkcs1(settings.read("private_key_file")))
     config.alipay_public_key = bare(settings.read("alipay_public_key_file"))
+    if settings.account.get("encrypt"):
+        config.encrypt_type = "AES"
+        config.encrypt_key = settings.account["aes_key"]
+        EncryptUtils.AES = Octets
     return config, DefaultAlipayClient(config)
 
 

@@ -3,7 +3,7 @@
 
 use super::{
     api::own,
-    many::{Door, framed, gateway, lines},
+    many::{Door, called, framed, lines},
     tricks::{self, Dice, Trick, escaped, spoilt},
     wire::At,
 };
@@ -106,7 +106,7 @@ impl Door for AlipayPages {
         } else {
             method
         };
-        let mut pairs = gateway(&self.0.app_id, method, content);
+        let mut pairs = called(dice, &self.0, method, content);
         if let Trick::Query(name) = &trick {
             beside(dice, name, &mut pairs);
         }

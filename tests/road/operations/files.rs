@@ -130,6 +130,16 @@ pub(super) async fn open_answers_have_a_limit_too(demo: &Demo) -> Done {
     let mut proxy = confined(demo, 1024, &config.replace(wide, narrow))?;
     answers(demo, &mut proxy).await?;
     let api = Client::tls(local(demo.place.ports.api), demo.ca())?;
+    // A balancer that asks from the address from which everybody comes does not take a sound instance out.
+    let mut full = false;
+    for _ in 0..50 {
+        full |= api.send("GET", "/v1/statistics", &[], b"").await?.status == 429;
+    }
+    ensure!(full, "this source may ask as often as it likes");
+    for _ in 0..5 {
+        let ready = api.send("GET", "/readyz", &[], b"").await?;
+        ensure!(ready.status != 429, "ready was answered {}", ready.status);
+    }
     let mut refused = None;
     for _ in 0..50 {
         let answer = api.send("GET", "/openapi.json", &[], b"").await?;

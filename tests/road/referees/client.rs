@@ -74,6 +74,8 @@ pub(super) struct Client {
     pub(super) merchant: usize,
     /// The ways in which it can trust the channel.
     pub(super) modes: &'static [&'static str],
+    /// Does it encrypt content, at Alipay?
+    pub(super) encrypts: bool,
 }
 
 pub(super) static CLIENTS: [Client; 6] = [
@@ -84,6 +86,7 @@ pub(super) static CLIENTS: [Client; 6] = [
         script: "python/wechat_order.py",
         merchant: 0,
         modes: MODES,
+        encrypts: false,
     },
     Client {
         name: "wechatpay-axios-plugin",
@@ -92,6 +95,7 @@ pub(super) static CLIENTS: [Client; 6] = [
         script: "node/wechat.mjs",
         merchant: 2,
         modes: MODES,
+        encrypts: false,
     },
     // It never asks for the public key, and fetches the platform's certificates when it sees one that it lacks.
     Client {
@@ -101,6 +105,7 @@ pub(super) static CLIENTS: [Client; 6] = [
         script: "node/wechat_v3.mjs",
         merchant: 4,
         modes: &["certificate"],
+        encrypts: false,
     },
     Client {
         name: "python-alipay-sdk",
@@ -109,6 +114,7 @@ pub(super) static CLIENTS: [Client; 6] = [
         script: "python/alipay_order.py",
         merchant: 0,
         modes: MODES,
+        encrypts: false,
     },
     Client {
         name: "alipay-sdk",
@@ -117,6 +123,7 @@ pub(super) static CLIENTS: [Client; 6] = [
         script: "node/alipay.mjs",
         merchant: 2,
         modes: MODES,
+        encrypts: false,
     },
     // It has no certificate mode.
     Client {
@@ -126,6 +133,7 @@ pub(super) static CLIENTS: [Client; 6] = [
         script: "python/alipay_official.py",
         merchant: 4,
         modes: &["public_key"],
+        encrypts: false,
     },
 ];
 
@@ -185,7 +193,9 @@ impl Client {
         if self.channel == "wechat" {
             serde_json::to_value(&merchant.wechat)
         } else {
-            serde_json::to_value(&merchant.alipay)
+            let mut account = serde_json::to_value(&merchant.alipay)?;
+            account["encrypt"] = self.encrypts.into();
+            Ok(account)
         }
     }
 

@@ -65,7 +65,7 @@ async fn payer(demo: &Demo, client: &'static Client, mode: &'static str, merchan
     Ok(())
 }
 
-async fn one(
+pub(super) async fn one(
     demo: &Demo,
     client: &'static Client,
     mode: &'static str,

@@ -33,6 +33,7 @@ static CLIENTS: [Client; 2] = [
         script: "python/wechat_v2.py",
         merchant: 0,
         modes: &["public_key"],
+        encrypts: false,
     },
     Client {
         name: "wechatpay-axios-plugin (V2)",
@@ -41,6 +42,7 @@ static CLIENTS: [Client; 2] = [
         script: "node/wechat_v2.mjs",
         merchant: 1,
         modes: &["public_key"],
+        encrypts: false,
     },
 ];
 

@@ -15,6 +15,7 @@ pub(super) static V3: Client = Client {
     script: "node/alipay_v3.mjs",
     merchant: 0,
     modes: MODES,
+    encrypts: false,
 };
 
 pub(super) async fn judged() -> Done {

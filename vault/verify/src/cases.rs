@@ -13,6 +13,8 @@ pub(crate) struct Cases {
     stops: BTreeSet<MeasureId>,
     /// What is proposed upon differences of bills, by where they stand in the trades journal; decided ones stay as `None`.
     differences: BTreeMap<u64, Option<(Proposal, Resolution)>>,
+    /// A decision has named its proposal: from then on each does.
+    naming: bool,
 }
 
 /// One flag.
@@ -114,7 +116,7 @@ impl Cases {
                 two(officer, proposer, find);
                 match case.proposal.take() {
                     Some((first, wanted)) if first.officer == *proposer && wanted == *disposition => {
-                        first.is_named(*proposal, &name, find);
+                        first.is_named(*proposal, &mut self.naming, &name, find);
                     }
                     Some((first, wanted)) => find(format!(
                         "{officer} decided {disposition:?} on {name} as proposed by {proposer}, but {} had proposed {wanted:?}",
@@ -136,7 +138,7 @@ impl Cases {
                 match case.proposal.take() {
                     Some((first, _)) => {
                         two(officer, &first.officer, find);
-                        first.is_named(*proposal, &name, find);
+                        first.is_named(*proposal, &mut self.naming, &name, find);
                     }
                     None => find(format!("{name} was returned, but nobody had proposed")),
                 }
@@ -165,7 +167,7 @@ impl Cases {
                 let id = &measure.id;
                 match self.measures.remove(id) {
                     Some((wanted, first)) if wanted == *measure && first.officer == *proposer => {
-                        first.is_named(*proposal, &format!("measure {id}"), find);
+                        first.is_named(*proposal, &mut self.naming, &format!("measure {id}"), find);
                     }
                     Some((_, first)) => find(format!(
                         "measure {id} was ordered by {officer} as proposed by {proposer}, but it is not what {} had proposed",
@@ -184,7 +186,7 @@ impl Cases {
             } => match self.measures.remove(measure) {
                 Some((_, first)) => {
                     two(officer, &first.officer, find);
-                    first.is_named(*proposal, &format!("measure {measure}"), find);
+                    first.is_named(*proposal, &mut self.naming, &format!("measure {measure}"), find);
                 }
                 None => find(format!(
                     "measure {measure} was rejected, but nobody had proposed it"
@@ -226,7 +228,12 @@ impl Cases {
                 two(officer, proposer, find);
                 match self.differences.insert(*trades_index, None).flatten() {
                     Some((first, wanted)) if first.officer == *proposer && wanted == *resolution => {
-                        first.is_named(*proposal, &format!("difference {trades_index}"), find);
+                        first.is_named(
+                            *proposal,
+                            &mut self.naming,
+                            &format!("difference {trades_index}"),
+                            find,
+                        );
                     }
                     Some((first, wanted)) => find(format!(
                         "difference {trades_index} was resolved as {resolution:?} as proposed by {proposer}, but {} had proposed {wanted:?}",
@@ -245,7 +252,12 @@ impl Cases {
             } => match self.differences.remove(trades_index).flatten() {
                 Some((first, _)) => {
                     two(officer, &first.officer, find);
-                    first.is_named(*proposal, &format!("difference {trades_index}"), find);
+                    first.is_named(
+                        *proposal,
+                        &mut self.naming,
+                        &format!("difference {trades_index}"),
+                        find,
+                    );
                 }
                 None => find(format!(
                     "difference {trades_index} was returned, but nobody had proposed"
@@ -258,13 +270,18 @@ impl Cases {
 
 impl Proposal {
     /// A decision names the words that two people agreed on, or did not.
-    fn is_named(&self, named: u64, what: &str, find: &mut impl FnMut(String)) {
-        if named != self.index {
-            find(format!(
+    fn is_named(&self, named: Option<u64>, naming: &mut bool, what: &str, find: &mut impl FnMut(String)) {
+        match named {
+            Some(named) if named != self.index => find(format!(
                 "{what} was decided upon the proposal at index {named}, but the one that stood is at index {}",
                 self.index
-            ));
+            )),
+            None if *naming => find(format!(
+                "{what} was decided without a word upon which proposal, as earlier builds did, though a decision before it has one"
+            )),
+            _ => {}
         }
+        *naming |= named.is_some();
     }
 }
 

@@ -103,8 +103,9 @@ pub enum CaseEvent {
         flag: u64,
         /// Who decided.
         officer: OfficerId,
-        /// Where the proposal stands in the cases journal that was read and decided upon.
-        proposal: u64,
+        /// Where the proposal stands in the cases journal that was read and decided upon; earlier builds did not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proposal: Option<u64>,
         /// Who had proposed it; never the same person.
         proposer: OfficerId,
     },
@@ -116,8 +117,9 @@ pub enum CaseEvent {
         flag: u64,
         /// Who.
         officer: OfficerId,
-        /// Where the proposal stands in the cases journal that was read and decided upon.
-        proposal: u64,
+        /// Where the proposal stands in the cases journal that was read and decided upon; earlier builds did not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proposal: Option<u64>,
         /// Why.
         reason: Arc<str>,
     },
@@ -136,8 +138,9 @@ pub enum CaseEvent {
         measure: Measure,
         /// Who ordered it.
         officer: OfficerId,
-        /// Where the proposal stands in the cases journal that was read and decided upon.
-        proposal: u64,
+        /// Where the proposal stands in the cases journal that was read and decided upon; earlier builds did not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proposal: Option<u64>,
         /// Who had proposed it; never the same person.
         proposer: OfficerId,
     },
@@ -147,8 +150,9 @@ pub enum CaseEvent {
         measure: MeasureId,
         /// Who.
         officer: OfficerId,
-        /// Where the proposal stands in the cases journal that was read and decided upon.
-        proposal: u64,
+        /// Where the proposal stands in the cases journal that was read and decided upon; earlier builds did not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proposal: Option<u64>,
         /// Why.
         reason: Arc<str>,
     },
@@ -193,8 +197,9 @@ pub enum CaseEvent {
         merchant: MerchantId,
         /// Who agreed.
         officer: OfficerId,
-        /// Where the proposal stands in the cases journal that was read and decided upon.
-        proposal: u64,
+        /// Where the proposal stands in the cases journal that was read and decided upon; earlier builds did not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proposal: Option<u64>,
         /// Who had proposed it; never the same person.
         proposer: OfficerId,
         /// What it comes to.
@@ -208,8 +213,9 @@ pub enum CaseEvent {
         merchant: MerchantId,
         /// Who.
         officer: OfficerId,
-        /// Where the proposal stands in the cases journal that was read and decided upon.
-        proposal: u64,
+        /// Where the proposal stands in the cases journal that was read and decided upon; earlier builds did not say.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        proposal: Option<u64>,
         /// Why.
         reason: Arc<str>,
         /// Where the difference stands in the trades journal.

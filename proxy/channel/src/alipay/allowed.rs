@@ -7,9 +7,8 @@ use crate::shape::{
     Shape::{self, Count, Free, List, Object, One, Word, Yuan},
 };
 
-/// Public parameters (channels.md 3.1), and the official SDK's own mark. Encrypted content cannot be read, so
-/// it cannot be carried.
-pub(crate) const PARAMETERS: [&str; 14] = [
+/// Public parameters (channels.md 3.1), and the official SDK's own mark.
+pub(crate) const PARAMETERS: [&str; 15] = [
     "alipay_root_cert_sn",
     "alipay_sdk",
     "app_auth_token",
@@ -17,6 +16,7 @@ pub(crate) const PARAMETERS: [&str; 14] = [
     "app_id",
     "biz_content",
     "charset",
+    "encrypt_type",
     "format",
     "method",
     "notify_url",
@@ -44,9 +44,8 @@ pub(crate) const RETURNS: [&str; 2] = ["quit_url", "request_from_url"];
 
 /// Public parameters that old SDKs send along without a value; with one they are refused. An empty parameter
 /// takes no part in the signature (channels.md 3.1).
-pub(crate) const EMPTY: [&str; 6] = [
+pub(crate) const EMPTY: [&str; 5] = [
     "auth_token",
-    "encrypt_type",
     "prod_code",
     "return_url",
     "terminal_info",

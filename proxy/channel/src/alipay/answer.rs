@@ -81,7 +81,20 @@ pub(crate) fn encrypted(
     status: u16,
     body: &[u8],
 ) -> Result<Option<Encrypted>, Unclear> {
-    if status != 200 || !account.encrypts {
+    match account.encrypts {
+        true => ciphertext(account, operation, status, body),
+        false => Ok(None),
+    }
+}
+
+/// The same, whoever encrypted the request.
+pub(crate) fn ciphertext(
+    account: &Account,
+    operation: Operation,
+    status: u16,
+    body: &[u8],
+) -> Result<Option<Encrypted>, Unclear> {
+    if status != 200 {
         return Ok(None);
     }
     let value = strict_json::parse(body).map_err(|_| Unclear::Garbage)?;

@@ -13,6 +13,7 @@ mod native_v3;
 pub(crate) mod notice;
 pub(crate) mod open_api;
 pub(crate) mod page;
+mod sealed;
 pub mod v3;
 
 use domain::{Operation, PayWay};

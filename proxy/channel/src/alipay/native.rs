@@ -1,11 +1,13 @@
 //! A native Alipay request (channels.md 3.1), read for pass-through.
 
-use super::{BY_APP, BY_BROWSER, METHODS, allowed, authorize};
+use super::{BY_APP, BY_BROWSER, METHODS, allowed, authorize, sealed};
 use crate::{
     auth_code::{Wallet, wallet},
     form::Form,
     keys,
-    native::{Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Proof, no_json, require_content_type},
+    native::{
+        Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Opens, Proof, no_json, require_content_type,
+    },
     readings,
     shape::{self, Texts},
     strict_json::{self, Value, shown},
@@ -27,10 +29,11 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    opens: Opens<'_>,
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     if target.starts_with("/v3/") {
-        return super::native_v3::read(method, target, headers, body, asks);
+        return super::native_v3::read(method, target, headers, body, opens, asks);
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if path != "/gateway.do" || !matches!(method, "GET" | "POST") {
@@ -53,7 +56,7 @@ pub(crate) fn read(
     });
     let called = called(&parameters)?;
     asks.operation = Some(called.1);
-    let native = common(&parameters, called.0).and_then(|()| call(called, signed?, &parameters, asks));
+    let native = common(&parameters, called.0).and_then(|()| call(called, signed?, &parameters, opens, asks));
     native.map_err(|error| NativeError {
         method_name: Some(called.0),
         ..error
@@ -147,6 +150,9 @@ fn common(parameters: &Form, method: &str) -> Result<(), NativeError> {
     fixed("format", "JSON", true)?;
     fixed("charset", "utf-8", false)?;
     fixed("version", "1.0", false)?;
+    if ![None, Some(""), Some(sealed::AES)].contains(&parameters.get("encrypt_type")) {
+        return Err(NativeError::malformed("encrypt_type must be AES"));
+    }
     // Exactly so: the parameter is part of what is signed.
     match parameters.get("sign_type") {
         Some("RSA2") => Ok(()),
@@ -158,18 +164,23 @@ fn call(
     called: Method,
     account: AccountNo,
     parameters: &Form,
+    opens: Opens<'_>,
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     let method = called.0;
     let content = parameters.get("biz_content");
+    let encrypted = content.filter(|_| parameters.get("encrypt_type") == Some(sealed::AES));
+    let opened = encrypted
+        .map(|text| sealed::open(text.as_bytes(), "biz_content", opens, asks))
+        .transpose()?;
     if method == authorize::METHOD {
         code(|name| parameters.get(name), "")?;
     }
     // Some clients send one though there is nothing in it.
     let content = content.or((method == authorize::METHOD).then_some("{}"));
     let content = content.ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
-    let content = strict_json::parse(content.as_bytes());
-    let content = content.map_err(|e| no_json("biz_content", &e))?;
+    let content = opened.as_ref().map_or(content.as_bytes(), |opened| opened);
+    let content = strict_json::parse(content).map_err(|e| no_json("biz_content", &e))?;
     let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
     let said = Said {
         content: &content,
@@ -183,6 +194,7 @@ fn call(
         .into_iter()
         .filter_map(|name| Some((name, parameters.get(name).filter(|sn| !sn.is_empty())?.to_owned())))
         .collect();
+    native.encrypted = encrypted.is_some();
     native.by_browser = BY_BROWSER.contains(&method);
     if native.by_browser {
         said.text("product_code")
@@ -370,6 +382,7 @@ impl Said<'_> {
             returns_to: Vec::new(),
             certificates: Vec::new(),
             by_browser: false,
+            encrypted: false,
         })
     }
 

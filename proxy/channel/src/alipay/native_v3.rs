@@ -2,11 +2,11 @@
 //! body (of a bill, in the query), the signature in `Authorization`. What is carried is what gateway v2 carries, field for
 //! field.
 
-use super::{BY_BROWSER, METHODS, allowed, authorize, native, native::Said, v3::Authorization};
+use super::{BY_BROWSER, METHODS, allowed, authorize, native, native::Said, sealed, v3::Authorization};
 use crate::{
     form::Form,
     keys,
-    native::{Asks, Native, NativeError, Proof, no_json, only, require_content_type},
+    native::{Asks, Native, NativeError, Opens, Proof, no_json, only, require_content_type},
     shape,
     strict_json::{self, Member, Value},
 };
@@ -20,21 +20,19 @@ pub(crate) fn read(
     target: &str,
     headers: &HeaderMap,
     body: &[u8],
+    opens: Opens<'_>,
     asks: &mut Asks,
 ) -> Result<Native, NativeError> {
     // Whose signature it is stands in the headers alone, whatever is wrong with the rest.
     let signed = signed(method, target, headers, body, asks);
     let called = called(method, target)?;
     asks.operation = Some(called.1);
-    if headers.contains_key("alipay-encrypt-type") || headers.contains_key("alipay-encryption-algm") {
-        return Err(NativeError::no_field(
-            "encrypt_type",
-            "encrypted content is not carried",
-        ));
-    }
     let query = target.split_once('?').map(|(_, query)| query);
-    if query.is_none() {
-        require_content_type(headers, "application/json")?;
+    let encrypted = encrypted(headers, query)?;
+    match (query, encrypted) {
+        (Some(_), _) => {}
+        (None, true) => require_content_type(headers, "text/plain")?,
+        (None, false) => require_content_type(headers, "application/json")?,
     }
     let Signed {
         account,
@@ -43,6 +41,10 @@ pub(crate) fn read(
     } = signed?;
     let content = match query {
         Some(query) => by_query(query)?,
+        None if encrypted => {
+            let opened = sealed::open(body, "the body", opens, asks)?;
+            strict_json::parse(&opened).map_err(|e| no_json("the body", &e))?
+        }
         None => strict_json::parse(body).map_err(|e| no_json("the body", &e))?,
     };
     let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
@@ -59,7 +61,25 @@ pub(crate) fn read(
     let named = allowed::CERTIFICATES.into_iter().zip([app_cert_sn, root]);
     let mut native = said.whole(called, account, asks, texts, notify_url, token)?;
     native.certificates = named.filter_map(|(name, sn)| Some((name, sn?))).collect();
+    native.encrypted = encrypted;
     Ok(native)
+}
+
+/// Does the client say that the body is encrypted? The published one says so by two headers; the first is the
+/// documented one.
+fn encrypted(headers: &HeaderMap, query: Option<&str>) -> Result<bool, NativeError> {
+    let said = [
+        only(headers, "alipay-encrypt-type")?,
+        only(headers, "alipay-encryption-algm")?,
+    ];
+    match said {
+        [None, None] => Ok(false),
+        [Some(sealed::AES), None | Some(sealed::AES)] if query.is_none() => Ok(true),
+        _ => Err(NativeError::no_field(
+            "encrypt_type",
+            "header alipay-encrypt-type must be AES and go with a body, alipay-encryption-algm say the same or nothing",
+        )),
+    }
 }
 
 struct Signed {

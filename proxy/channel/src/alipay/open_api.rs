@@ -180,8 +180,16 @@ fn proven(class: FailureClass) -> FailureClass {
 
 /// The ciphertext that is the body, where content is encrypted. Refusals come in clear, and what was asked for without a body.
 pub(crate) fn encrypted(account: &Account, status: u16, body: &[u8]) -> Result<Option<Encrypted>, Unclear> {
+    match account.encrypts {
+        true => ciphertext(account, status, body),
+        false => Ok(None),
+    }
+}
+
+/// The same, whoever encrypted the request.
+pub(crate) fn ciphertext(account: &Account, status: u16, body: &[u8]) -> Result<Option<Encrypted>, Unclear> {
     let body = body.trim_ascii();
-    if !account.encrypts || !(200..=299).contains(&status) || body.starts_with(b"{") {
+    if !(200..=299).contains(&status) || body.starts_with(b"{") {
         return Ok(None);
     }
     let ciphertext = STANDARD.decode(body).map_err(|_| Unclear::Garbage)?;

@@ -268,6 +268,7 @@ fn said(call: &Call, fields: &Fields, asks: &mut Asks) -> Result<Native, NativeE
             .into_iter()
             .collect(),
         by_browser: call.path == FRONT,
+        encrypted: false,
     })
 }
 

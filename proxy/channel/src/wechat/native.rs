@@ -319,6 +319,7 @@ pub(super) fn empty(operation: Operation, account: AccountNo) -> Result<Native, 
         certificates: Vec::new(),
         returns_to: Vec::new(),
         by_browser: false,
+        encrypted: false,
     })
 }
 

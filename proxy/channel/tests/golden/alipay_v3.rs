@@ -276,6 +276,7 @@ fn what_is_composed_would_pass_the_pass_throughs_own_door() {
             let read = native::read(
                 Channel::Alipay,
                 own,
+                &|_, _, _| Err(native::Unopened::NoKey),
                 method,
                 target,
                 &headers(&sent),

@@ -38,7 +38,15 @@ fn public<'a>(name: &'a str, value: &'a str) -> Vec<(&'a str, &'a str)> {
 fn read_at(method: &str, target: &str, body: &str) -> Result<Native, NativeError> {
     let kind = headers(&[("content-type", "application/x-www-form-urlencoded;charset=utf-8")]);
     let known = |a: &AccountNo| a.as_str() == "2021000066965330";
-    native::read(Channel::Alipay, known, method, target, &kind, body.as_bytes())
+    native::read(
+        Channel::Alipay,
+        known,
+        &|_, _, _| Err(native::Unopened::NoKey),
+        method,
+        target,
+        &kind,
+        body.as_bytes(),
+    )
 }
 
 fn post<'a>(mut pairs: Vec<(&'a str, &'a str)>, content: &'a str) -> Result<Native, NativeError> {
@@ -342,13 +350,7 @@ fn other_methods_paths_and_fields_are_not_carried() {
         assert_eq!(error.text, format!("field biz_content.{name} is not carried"));
         assert_eq!(error.method_name, Some("alipay.trade.precreate"));
     }
-    for name in [
-        "encrypt_type",
-        "auth_token",
-        "return_url",
-        "out_trade_no",
-        "ws_service_url",
-    ] {
+    for name in ["auth_token", "return_url", "out_trade_no", "ws_service_url"] {
         let error = post(public(name, "x"), ORDER).err().expect("refused");
         assert_eq!(error.text, format!("parameter {name} is not carried"));
     }
@@ -552,6 +554,7 @@ fn forms_and_json_that_could_be_read_two_ways_are_refused() {
         let found = native::read(
             Channel::Alipay,
             |_| true,
+            &|_, _, _| Err(native::Unopened::NoKey),
             "POST",
             "/gateway.do",
             &headers,

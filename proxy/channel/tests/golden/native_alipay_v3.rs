@@ -24,6 +24,7 @@ fn read(method: &str, target: &str, more: &[(&str, &str)], body: &str) -> Result
     native::read(
         Channel::Alipay,
         known,
+        &|_, _, _| Err(native::Unopened::NoKey),
         method,
         target,
         &headers(&all),
@@ -254,7 +255,7 @@ fn what_is_not_as_documented_is_refused() {
     }
     let one = |name, value| kind(read("POST", PRECREATE, &[(name, value)], ORDER));
     assert!(matches!(
-        one("alipay-encrypt-type", "AES"),
+        one("alipay-encrypt-type", "DES"),
         NativeRefusal::NotAllowed(_)
     ));
     assert!(matches!(

@@ -36,6 +36,7 @@ pub(crate) fn read_with(
     native::read(
         Channel::Wechat,
         |a| a.as_str() == "1900000109",
+        &|_, _, _| Err(native::Unopened::NoKey),
         method,
         target,
         &headers(pairs),

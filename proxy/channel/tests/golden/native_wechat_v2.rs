@@ -36,6 +36,7 @@ fn read_as(path: &str, kind: Option<&str>, fields: &[(&str, &str)]) -> Result<Na
     native::read(
         Channel::Wechat,
         known,
+        &|_, _, _| Err(native::Unopened::NoKey),
         "POST",
         path,
         &headers(&kind),

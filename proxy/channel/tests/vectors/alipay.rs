@@ -63,7 +63,15 @@ fn sign_request(input: &Value, expect: &Value) {
         "content-type",
         HeaderValue::from_static("application/x-www-form-urlencoded;charset=utf-8"),
     );
-    let read = native::read(Channel::Alipay, |_| true, "POST", "/gateway.do", &headers, body);
+    let read = native::read(
+        Channel::Alipay,
+        |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
+        "POST",
+        "/gateway.do",
+        &headers,
+        body,
+    );
     let native = read.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(native.proof.message, *message);
     assert_eq!(STANDARD.encode(&native.proof.signature), text(expect, "sign"));
@@ -150,6 +158,10 @@ fn verify_then_decrypt(input: &Value, expect: &Value) {
     assert_eq!(valid, expect["valid"].as_bool().expect("valid"));
     let quoted: String = serde_json::from_slice(&signed.message).expect("a quoted text");
     let sealed = STANDARD.decode(quoted).expect("base64");
+    // Of an answer to what a merchant's own client encrypted the same is found.
+    let raw = text(input, "raw_body").as_bytes();
+    let found = channel::encrypted_native_answer(&account(), operation(input), "/gateway.do", 200, raw);
+    assert!(matches!(found, Ok(Some(found)) if found.ciphertext == sealed));
     let plain = crypto::cbc_open(text(input, "aes_key_base64"), &sealed);
     assert_eq!(String::from_utf8_lossy(&plain), text(expect, "plaintext"));
 }

@@ -141,6 +141,7 @@ fn passes(input: &Value, signature: &str, message: &[u8], number_fits: bool) {
     let read = native::read(
         Channel::Unionpay,
         |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
         "POST",
         &path,
         &headers,

@@ -80,6 +80,7 @@ fn sign_request(input: &Value, expect: &Value) {
     let read = native::read(
         Channel::Wechat,
         |_| true,
+        &|_, _, _| Err(native::Unopened::NoKey),
         method,
         target,
         &headers,

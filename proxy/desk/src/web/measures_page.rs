@@ -163,16 +163,8 @@ fn named(sent: &Proposed) -> Option<Subject> {
 
 /// The end of a day written `2026-12-31`, that is the begin of the next in UTC+8.
 pub(super) fn end_of(text: &str) -> Option<Instant> {
-    let mut parts = text.trim().splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    // Within a few days of the right one by the mean month; the exact one is found by name.
-    let near = ((year - 1970) * 365_2425 + (month - 1) * 304_369) / 10_000 + day;
-    let near = i32::try_from(near).ok()?;
-    let wanted = (year, u32::try_from(month).ok()?, u32::try_from(day).ok()?);
-    let found = (near - 5..near + 5)
-        .map(Day::from_number)
-        .find(|day| day.ymd() == wanted)?;
-    Some(Day::from_number(found.number() + 1).start())
+    let day = Day::parse(text.trim())?;
+    Some(Day::from_number(day.number() + 1).start())
 }
 
 pub(super) async fn propose(signed: Signed, Form(sent): Form<Proposed>) -> Response {
@@ -245,6 +237,8 @@ mod tests {
             "tomorrow",
             "2026-1",
             "99999999-01-01",
+            "99999999999999999-01-01",
+            "2026-01-99999999999999999",
         ] {
             assert_eq!(end_of(bad), None, "{bad}");
         }

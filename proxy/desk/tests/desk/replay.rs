@@ -183,8 +183,8 @@ proptest! {
     }
 }
 
-/// Writes events past the desk's own checks.
-fn forged(events: Vec<CaseEvent>) -> OpenError {
+/// A desk that opens a journal with these events, which were written past its own checks.
+fn opened(events: Vec<CaseEvent>) -> Result<(), OpenError> {
     let dir = tempfile::tempdir().expect("a folder");
     let disk = Arc::new(journal::disk::RealDisk);
     let settings = journal::Settings::default();
@@ -207,7 +207,7 @@ fn forged(events: Vec<CaseEvent>) -> OpenError {
     }
     journal.close();
     drop(journal);
-    open(dir.path()).map(drop).expect_err("it must not open")
+    open(dir.path()).map(|cases| cases.close())
 }
 
 fn proposed(officer: &str) -> CaseEvent {
@@ -221,6 +221,41 @@ fn proposed(officer: &str) -> CaseEvent {
     }
 }
 
+/// Upon which proposal these were decided, an earlier build did not say.
+#[test]
+fn a_journal_of_an_earlier_build_opens() {
+    let until = NOON.plus_millis(86_400_000);
+    let measure = Measure {
+        effect: Effect::Stop,
+        id: name("M1"),
+        subject: Subject::Merchant(name("m1")),
+        until,
+    };
+    let events = vec![
+        CaseEvent::MeasureProposed {
+            measure: measure.clone(),
+            officer: name("li"),
+            reason: "因为".into(),
+        },
+        CaseEvent::MeasureOrdered {
+            measure,
+            officer: name("wang"),
+            proposal: None,
+            proposer: name("li"),
+        },
+        raised("acq0", 1),
+        proposed("li"),
+        CaseEvent::FlagReturned {
+            acquirer: name("acq0"),
+            flag: 1,
+            officer: name("wang"),
+            proposal: None,
+            reason: "因为".into(),
+        },
+    ];
+    opened(events).expect("opens");
+}
+
 #[test]
 fn a_journal_that_breaks_the_rules_does_not_open() {
     let decided = |officer: &str| {
@@ -230,7 +265,7 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
             disposition: Disposition::Confirm,
             flag: 1,
             officer,
-            proposal: 1,
+            proposal: Some(1),
             proposer,
         }
     };
@@ -238,7 +273,7 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
         acquirer: name("acq0"),
         flag: 1,
         officer: name("wang"),
-        proposal: 1,
+        proposal: Some(1),
         reason: "因为".into(),
     };
     let until = NOON.plus_millis(86_400_000);
@@ -251,7 +286,7 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
     let ordered = CaseEvent::MeasureOrdered {
         measure,
         officer: name("wang"),
-        proposal: 0,
+        proposal: Some(0),
         proposer: name("li"),
     };
     let cases = [
@@ -279,7 +314,7 @@ fn a_journal_that_breaks_the_rules_does_not_open() {
         ("a measure out of nowhere", vec![ordered]),
     ];
     for (what, events) in cases {
-        let error = forged(events);
+        let error = opened(events).expect_err(what);
         assert!(matches!(error, OpenError::Broken(_)), "{what}: {error}");
     }
     assert!(people().iter().any(|user| user.role == Role::Regulator));

@@ -22,6 +22,8 @@ pub struct AlipayDoor {
     pub account: AlipayAccount,
     /// Where its notices are to go: an address of the proxy's own, which relays them.
     pub notify_url: String,
+    /// Is what it sends encrypted (channels.md 3.2)?
+    encrypts: bool,
 }
 
 fn own() -> anyhow::Result<KeyRef> {
@@ -30,6 +32,11 @@ fn own() -> anyhow::Result<KeyRef> {
 
 fn alipays() -> anyhow::Result<KeyRef> {
     Ok(KeyRef::new("alipay")?)
+}
+
+/// The name of the account's content key.
+fn content() -> anyhow::Result<KeyRef> {
+    Ok(KeyRef::new("content")?)
 }
 
 impl AlipayDoor {
@@ -53,7 +60,37 @@ impl AlipayDoor {
                 place.ports.notify, account.app_id
             ),
             account,
+            encrypts: false,
         })
+    }
+
+    /// The same client with the account's content key: it encrypts whatever it sends from here on.
+    pub fn encrypting(mut self) -> anyhow::Result<AlipayDoor> {
+        self.keys
+            .put(content()?, Material::content(self.account.aes_key.as_bytes())?);
+        self.encrypts = true;
+        Ok(self)
+    }
+
+    /// Content as it travels.
+    pub fn written(&self, value: &Value) -> anyhow::Result<String> {
+        let text = value.to_string();
+        Ok(match self.encrypts {
+            true => STANDARD.encode(self.keys.seal_content(&content()?, text.as_bytes())?),
+            false => text,
+        })
+    }
+
+    /// What travelled, in clear.
+    fn read(&self, text: &str) -> anyhow::Result<Value> {
+        let sealed = text.trim_matches('"');
+        match self.encrypts && !sealed.starts_with('{') {
+            true => {
+                let plain = self.keys.open_content(&content()?, &STANDARD.decode(sealed)?)?;
+                Ok(serde_json::from_slice(&plain)?)
+            }
+            false => Ok(serde_json::from_str(text)?),
+        }
     }
 
     fn signature(&self, text: &str) -> anyhow::Result<String> {
@@ -78,12 +115,7 @@ impl AlipayDoor {
         content: &Value,
         more: &[(&str, &str)],
     ) -> anyhow::Result<Value> {
-        let body = self.signed(method, content, more)?;
-        let headers = [("content-type", "application/x-www-form-urlencoded;charset=utf-8")];
-        let answer = self
-            .client
-            .send("POST", "/gateway.do", &headers, body.as_bytes())
-            .await?;
+        let answer = self.post(&self.signed(method, content, more)?).await?;
         let said = words(&answer);
         // The signature covers the node as it stands there (channels.md 3.2).
         let node = format!("{{\"{}_response\":", method.replace('.', "_"));
@@ -92,7 +124,15 @@ impl AlipayDoor {
             .and_then(|rest| rest.strip_suffix("\"}")?.split_once(",\"sign\":\""))
             .with_context(|| format!("{method} was answered {} {said}", answer.status))?;
         self.verify(node, &signature.replace("\\/", "/"))?;
-        Ok(serde_json::from_str(node)?)
+        self.read(node)
+    }
+
+    /// Sends a form.
+    pub async fn post(&self, form: &str) -> anyhow::Result<Answer> {
+        let headers = [("content-type", "application/x-www-form-urlencoded;charset=utf-8")];
+        self.client
+            .send("POST", "/gateway.do", &headers, form.as_bytes())
+            .await
     }
 
     /// What the payer's browser is to bring: an order that the merchant has signed, as a form (channels.md 3.1).
@@ -123,16 +163,29 @@ impl AlipayDoor {
             .take(19)
             .map(|c| if c == 'T' { ' ' } else { c })
             .collect();
-        let content = content.to_string();
+        let content = self.written(content)?;
+        let mut more = more.to_vec();
+        more.extend(self.encrypts.then_some(("encrypt_type", "AES")));
+        self.signed_text(&time, method, &content, &more)
+    }
+
+    /// The same with this text in the content's place, whatever it is.
+    pub fn signed_text(
+        &self,
+        time: &str,
+        method: &str,
+        content: &str,
+        more: &[(&str, &str)],
+    ) -> anyhow::Result<String> {
         let mut form: BTreeMap<&str, &str> = BTreeMap::from([
             ("app_id", self.account.app_id.as_str()),
             ("method", method),
             ("format", "JSON"),
             ("charset", "utf-8"),
             ("sign_type", "RSA2"),
-            ("timestamp", &time),
+            ("timestamp", time),
             ("version", "1.0"),
-            ("biz_content", &content),
+            ("biz_content", content),
         ]);
         form.extend(more.iter().copied());
         let signature = self.signature(&text(form.iter().map(|(n, v)| (*n, *v))))?;
@@ -149,22 +202,8 @@ impl AlipayDoor {
 
     /// The same by its whole path.
     pub async fn v3_at(&self, target: &str, content: &Value) -> anyhow::Result<Value> {
-        let (call, body) = (target, content.to_string());
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("{e}"))?;
-        let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-        let mut by = format!(
-            "app_id={},nonce={},timestamp={at}",
-            self.account.app_id,
-            hex::encode(random)
-        );
-        let signature = self.signature(&format!("{by}\nPOST\n{target}\n{body}\n"))?;
-        by = format!("ALIPAY-SHA256withRSA {by},sign={signature}");
-        let headers = [("authorization", &*by), ("content-type", "application/json")];
-        let answer = self
-            .client
-            .send("POST", target, &headers, body.as_bytes())
-            .await?;
+        let (call, body) = (target, self.written(content)?);
+        let answer = self.v3_text(target, &body, self.encrypts).await?;
         let said = words(&answer);
         let header = |name: &str| {
             let value = answer.headers.get(name).and_then(|value| value.to_str().ok());
@@ -181,7 +220,30 @@ impl AlipayDoor {
             "{call} was answered {} {said}",
             answer.status
         );
-        Ok(answer.json())
+        self.read(&said)
+    }
+
+    /// Signs and sends this text, whatever it is, as content in clear or encrypted.
+    pub async fn v3_text(&self, target: &str, body: &str, encrypted: bool) -> anyhow::Result<Answer> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("{e}"))?;
+        let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        let mut by = format!(
+            "app_id={},nonce={},timestamp={at}",
+            self.account.app_id,
+            hex::encode(random)
+        );
+        let signature = self.signature(&format!("{by}\nPOST\n{target}\n{body}\n"))?;
+        by = format!("ALIPAY-SHA256withRSA {by},sign={signature}");
+        let headers: &[_] = match encrypted {
+            true => &[
+                ("authorization", &*by),
+                ("content-type", "text/plain"),
+                ("alipay-encrypt-type", "AES"),
+            ],
+            false => &[("authorization", &*by), ("content-type", "application/json")],
+        };
+        self.client.send("POST", target, headers, body.as_bytes()).await
     }
 
     /// What came as a notice, verified (channels.md 3.5).

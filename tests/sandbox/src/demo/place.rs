@@ -167,6 +167,7 @@ pub struct Place {
     /// Ports of our own listeners.
     pub ports: Ports,
     keys_held: bool,
+    content_keys: bool,
     codepay: bool,
     /// See [`Options::openapi_v3`]; tests change it while the proxy runs.
     pub openapi_v3: AtomicBool,
@@ -232,6 +233,9 @@ pub struct Options {
     pub answer_ms: u64,
     /// Are the merchants' channel keys held by the proxy? Else the merchants alone have them.
     pub keys_held: bool,
+    /// Lie all merchants' content keys at Alipay at the proxy (`content.aes`)? Else that of the one whose account
+    /// encrypts.
+    pub content_keys: bool,
     /// Have all merchants WeChat's payment codes by APIv3?
     pub codepay: bool,
     /// Are all merchants served at Alipay's OpenAPI v3?
@@ -268,6 +272,7 @@ impl Default for Options {
             extra: String::new(),
             answer_ms: 1500,
             keys_held: true,
+            content_keys: false,
             codepay: false,
             openapi_v3: false,
             sm2_from: None,
@@ -371,6 +376,7 @@ impl Place {
             gates: OnceLock::new(),
             routing: Mutex::default(),
             keys_held: options.keys_held,
+            content_keys: options.content_keys,
             codepay: options.codepay,
             openapi_v3: AtomicBool::new(options.openapi_v3),
             sm2_from: options.sm2_from,

@@ -189,7 +189,10 @@ impl Check<'_> {
                 "it is called {called}, but the cases journal says {proven}"
             ));
         }
-        if proposal <= self.number.raised_index || proposal >= index {
+        // Earlier builds did not say.
+        if let Some(proposal) = proposal
+            && (proposal <= self.number.raised_index || proposal >= index)
+        {
             self.find(format!(
                 "it was decided upon a proposal at index {proposal}, which is not between flag and decision"
             ));

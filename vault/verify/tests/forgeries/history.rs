@@ -214,7 +214,7 @@ fn forgery_one_officer_alone_and_a_gap_in_flags() {
     let alone = CaseEvent::MeasureOrdered {
         measure,
         officer: name("chen"),
-        proposal: 0,
+        proposal: Some(0),
         proposer: name("chen"),
     };
     let decided = CaseEvent::FlagDecided {
@@ -222,7 +222,7 @@ fn forgery_one_officer_alone_and_a_gap_in_flags() {
         disposition: Disposition::Dismiss,
         flag: 2,
         officer: name("li"),
-        proposal: 1,
+        proposal: Some(1),
         proposer: name("li"),
     };
     let entries = [alone, crate::package::raised(2, "m1"), decided]

@@ -214,7 +214,7 @@ pub(crate) fn case_entries() -> Vec<CaseEntry> {
                 disposition,
                 flag,
                 officer,
-                proposal: events.len() as u64 - 1,
+                proposal: Some(events.len() as u64 - 1),
                 proposer,
             });
         }

@@ -247,7 +247,7 @@ fn forgery_decision_upon_what_came_after_it() {
             flag: 3, proposal, ..
         } = &mut entry.event
         {
-            *proposal = 12;
+            *proposal = Some(12);
         }
     }
     let report = check(&Case::of(entries).write());
@@ -268,7 +268,7 @@ fn forgery_decision_before_the_flag() {
         disposition: Disposition::Confirm,
         flag: 6,
         officer: name("wang"),
-        proposal: 9,
+        proposal: Some(9),
         proposer: name("li"),
     };
     // An officer's sign-in stood here.

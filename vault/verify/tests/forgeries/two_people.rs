@@ -63,7 +63,7 @@ fn decided(disposition: Disposition, officer: &str, proposer: &str) -> CaseEvent
         disposition,
         flag: 1,
         officer: name(officer),
-        proposal: 1,
+        proposal: Some(1),
         proposer: name(proposer),
     }
 }
@@ -96,7 +96,7 @@ fn forgery_two_spellings_of_one_officer() {
         CaseEvent::MeasureOrdered {
             measure,
             officer,
-            proposal: 0,
+            proposal: Some(0),
             proposer,
         },
     ];
@@ -118,7 +118,7 @@ fn forgery_a_difference_resolved_by_one_person_or_as_nobody_proposed() {
     let resolved = |resolution, officer: &str| CaseEvent::DifferenceResolved {
         merchant: name("m1"),
         officer: name(officer),
-        proposal: 0,
+        proposal: Some(0),
         proposer: name("li"),
         resolution,
         trades_index: 7,
@@ -171,7 +171,7 @@ fn forgery_decision_on_what_nobody_or_somebody_else_proposed() {
         acquirer: name("acq1"),
         flag: 1,
         officer: name("wang"),
-        proposal: 1,
+        proposal: Some(1),
         reason: "why".into(),
     };
     let report = cases_of([
@@ -188,7 +188,7 @@ fn forgery_measure_ordered_that_nobody_proposed_or_another_one() {
     let ordered = |measure| CaseEvent::MeasureOrdered {
         measure,
         officer: name("wang"),
-        proposal: 0,
+        proposal: Some(0),
         proposer: name("li"),
     };
     let proposed = CaseEvent::MeasureProposed {
@@ -219,7 +219,7 @@ fn forgery_a_decision_upon_words_that_were_sent_back() {
         acquirer: name("acq1"),
         flag: 1,
         officer: name("wang"),
-        proposal,
+        proposal: Some(proposal),
         reason: "why".into(),
     };
     let flag = [
@@ -244,13 +244,13 @@ fn forgery_a_decision_upon_words_that_were_sent_back() {
         CaseEvent::MeasureOrdered {
             measure: stop(),
             officer: name("wang"),
-            proposal: 7,
+            proposal: Some(7),
             proposer: name("li"),
         },
         CaseEvent::MeasureRejected {
             measure: stop().id,
             officer: name("wang"),
-            proposal: 7,
+            proposal: Some(7),
             reason: "why".into(),
         },
     ];
@@ -272,7 +272,7 @@ fn forgery_a_decision_upon_words_that_were_sent_back() {
         CaseEvent::DifferenceResolved {
             merchant: name("m1"),
             officer: name("wang"),
-            proposal: 2,
+            proposal: Some(2),
             proposer: name("li"),
             resolution: domain::Resolution::Explained,
             trades_index: 7,
@@ -280,7 +280,7 @@ fn forgery_a_decision_upon_words_that_were_sent_back() {
         CaseEvent::DifferenceReturned {
             merchant,
             officer,
-            proposal: 2,
+            proposal: Some(2),
             reason,
             trades_index: 7,
         },
@@ -292,4 +292,55 @@ fn forgery_a_decision_upon_words_that_were_sent_back() {
             &["index 1", "difference 7 was decided upon the proposal at index 2"],
         );
     }
+}
+
+#[test]
+//= C44
+fn forgery_a_decision_that_names_no_proposal_behind_one_that_does() {
+    let unnamed = || match decided(Disposition::Dismiss, "wang", "li") {
+        CaseEvent::FlagDecided {
+            acquirer,
+            disposition,
+            flag,
+            officer,
+            proposer,
+            ..
+        } => CaseEvent::FlagDecided {
+            acquirer,
+            disposition,
+            flag,
+            officer,
+            proposal: None,
+            proposer,
+        },
+        other => other,
+    };
+    let raised = || crate::package::raised(1, "m1");
+    // As earlier builds wrote it.
+    crate::assert_holds(&cases_of([raised(), proposed_by("li"), unnamed()]));
+    let measure = [
+        CaseEvent::MeasureProposed {
+            measure: stop(),
+            officer: name("li"),
+            reason: "why".into(),
+        },
+        CaseEvent::MeasureOrdered {
+            measure: stop(),
+            officer: name("wang"),
+            proposal: Some(0),
+            proposer: name("li"),
+        },
+    ];
+    let report = cases_of(
+        measure
+            .into_iter()
+            .chain([raised(), proposed_by("li"), unnamed()]),
+    );
+    assert_found(
+        &report,
+        &[
+            "index 4",
+            "flag 1 of acq1 was decided without a word upon which proposal",
+        ],
+    );
 }

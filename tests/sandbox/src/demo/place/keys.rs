@@ -69,7 +69,7 @@ impl Place {
             if self.keys_held {
                 secret(&alipay.join("app.pem"), &from(&a.private_key_file)?)?;
             }
-            if encrypts && self.keys_held {
+            if encrypts && self.keys_held || self.content_keys {
                 secret(&alipay.join("content.aes"), a.aes_key.as_bytes())?;
             }
             if !certificates {
