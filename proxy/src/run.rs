@@ -78,6 +78,7 @@ struct Opened {
 /// Opens the stores and serves.
 pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let seen = Seen::of(&config);
     let listens = config.listen.clone();
     let files = descriptors::raise();
     let caps = descriptors::caps(&config.limits, listens.count(), files)?;
@@ -104,7 +105,7 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     let mut tasks = Tasks::default();
     tasks.spawn("sweep", sweep::run(app.clone(), changes, stopped.clone()));
     tasks.spawn("outbox", outbox::run(app.clone(), stopped.clone()));
-    tasks.spawn("keep_house", keep_house(app.clone(), tls, stopped.clone()));
+    tasks.spawn("keep_house", keep_house(app.clone(), tls, seen, stopped.clone()));
     tasks.spawn("renew", renew::run(app.clone(), stopped.clone()));
     tasks.spawn("probe", health::probe(app.clone(), stopped.clone()));
     if let Some(books) = app.config().books.clone() {
@@ -362,11 +363,31 @@ fn registries_loaded(app: &App) -> impl Iterator<Item = TradeEvent> {
         })
 }
 
+/// What the files were that are looked at while running. It is taken before they are read: a file that changes while a start
+/// goes on, a withdrawn key's registry for one, is found by the first look, and not taken for what was read.
+struct Seen {
+    registries: Option<Digest>,
+    certificates: Vec<Option<SystemTime>>,
+    roots: Option<SystemTime>,
+}
+
+impl Seen {
+    fn of(config: &Config) -> Seen {
+        Seen {
+            registries: registries::seal(&config.registries),
+            certificates: stamps(&config.listen),
+            roots: config.notify_roots.as_deref().and_then(stamp),
+        }
+    }
+}
+
 /// Registries, certificates, disk, limits: looked at while running.
-async fn keep_house(app: App, tls: Tls, mut stop: watch::Receiver<bool>) {
-    let mut seal = registries::seal(&app.config().registries);
-    let mut certificates = stamps(&app.config().listen);
-    let mut roots = app.config().notify_roots.as_deref().and_then(stamp);
+async fn keep_house(app: App, tls: Tls, seen: Seen, mut stop: watch::Receiver<bool>) {
+    let Seen {
+        registries: mut seal,
+        mut certificates,
+        mut roots,
+    } = seen;
     let mut keys = KeyFolder::of(&app);
     let mut minute = Duration::ZERO;
     loop {

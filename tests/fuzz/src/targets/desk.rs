@@ -62,10 +62,19 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
 });
 
 fn serve(dir: PathBuf) -> Served {
-    let (signer, clock): (Arc<dyn Sign>, Arc<dyn Clock>) = (Arc::new(Stamp), Arc::new(SystemClock::default()));
-    let cases = Cases::open(&dir.join("cases"), "guandao.example/cases/0", signer.clone(), clock.clone());
+    let (signer, clock): (Arc<dyn Sign>, Arc<dyn Clock>) =
+        (Arc::new(Stamp), Arc::new(SystemClock::default()));
+    let cases = Cases::open(
+        &dir.join("cases"),
+        "guandao.example/cases/0",
+        signer.clone(),
+        clock.clone(),
+    );
     let cases = Arc::new(cases.expect("opened"));
-    let key = journal::VerifierKey { name: "guandao.example/trades/0".into(), public_key: [7; 32] };
+    let key = journal::VerifierKey {
+        name: "guandao.example/trades/0".into(),
+        public_key: [7; 32],
+    };
     let mirror = Mirror::open(&dir.join("trades.copy"), None).expect("opened");
     let trades = Arc::new(Trades::open(&dir, mirror, key));
     let exporter = Arc::new(Exporter {
@@ -89,8 +98,17 @@ fn serve(dir: PathBuf) -> Served {
         exporter,
         hashing: tokio::sync::Semaphore::new(2),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    Served { runtime, desk: Arc::new(desk), dir, cookie, token: session.csrf }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    Served {
+        runtime,
+        desk: Arc::new(desk),
+        dir,
+        cookie,
+        token: session.csrf,
+    }
 }
 
 fn users() -> Users {
@@ -103,8 +121,17 @@ fn registries() -> Registries {
     let [licence, acquirer, operator] = parts(include_bytes!("../../seeds/registries/demo"));
     let digest = Digest::from_bytes([0; 32]);
     let acquirer = AcquirerFile::parse(acquirer).expect("lawful");
-    let (licence, operator) = (LicenceFile::parse(licence).expect("lawful"), OperatorFile::parse(operator).expect("lawful"));
-    Registries::new(Arc::new(licence), digest, vec![(acquirer, digest)], (operator, digest)).expect("they fit")
+    let (licence, operator) = (
+        LicenceFile::parse(licence).expect("lawful"),
+        OperatorFile::parse(operator).expect("lawful"),
+    );
+    Registries::new(
+        Arc::new(licence),
+        digest,
+        vec![(acquirer, digest)],
+        (operator, digest),
+    )
+    .expect("they fit")
 }
 
 /// Parts: method, target, headers by line, body. The session's cookie stands before any other where the first header
@@ -117,23 +144,34 @@ pub(crate) fn asking(data: &[u8]) {
         request = request.header("cookie", format!("__Host-desk={}", SERVED.cookie));
     }
     for line in lines {
-        let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+        let Some(colon) = line.iter().position(|b| *b == b':') else {
+            continue;
+        };
         request = request.header(&line[..colon], with_token(&line[colon + 1..]));
     }
-    let Ok(request) = request.body(Body::from(with_token(body))) else { return };
-    let answer = SERVED.runtime.block_on(router(SERVED.desk.clone()).oneshot(request)).expect("a router answers");
+    let Ok(request) = request.body(Body::from(with_token(body))) else {
+        return;
+    };
+    let answer = SERVED
+        .runtime
+        .block_on(router(SERVED.desk.clone()).oneshot(request))
+        .expect("a router answers");
     let status = answer.status().as_u16();
     assert!(status < 500, "{status}");
 }
 
 fn with_token(octets: &[u8]) -> Vec<u8> {
-    let Ok(text) = std::str::from_utf8(octets) else { return octets.to_vec() };
+    let Ok(text) = std::str::from_utf8(octets) else {
+        return octets.to_vec();
+    };
     text.replace(TOKEN, &SERVED.token).into_bytes()
 }
 
 /// The desk's configuration.
 pub(crate) fn config(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if let Err(problems) = desk::Config::parse(text) {
         named(&problems, text);
     }
@@ -141,7 +179,9 @@ pub(crate) fn config(data: &[u8]) {
 
 /// The file of users: a password's hash is a secret that no problem may repeat.
 pub(crate) fn people(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     if let Err(problems) = Users::parse(text) {
         named(&problems, text);
         let told = |p: &Problem| p.to_string().contains("$argon2");
@@ -152,5 +192,7 @@ pub(crate) fn people(data: &[u8]) {
 fn named(problems: &[Problem], text: &str) {
     let lines = text.matches('\n').count() + 1;
     assert!(!problems.is_empty());
-    problems.iter().for_each(|p| assert!(p.line <= lines && !p.right.is_empty(), "{p}"));
+    problems
+        .iter()
+        .for_each(|p| assert!(p.line <= lines && !p.right.is_empty(), "{p}"));
 }

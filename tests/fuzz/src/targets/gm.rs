@@ -17,21 +17,35 @@ pub(crate) fn noticed(data: &[u8]) {
     let [lines, body] = parts(data);
     let headers = messages::headers(lines);
     let rsa = messages::account(Channel::Wechat, false);
-    let account = Account { sign_method: SignMethod::Sm2, ..messages::account(Channel::Wechat, false) };
+    let account = Account {
+        sign_method: SignMethod::Sm2,
+        ..messages::account(Channel::Wechat, false)
+    };
     match notice::authenticate(Channel::Wechat, &account, &headers, body, messages::NOW) {
         Ok(signed) => {
             let mut said = headers.get_all("wechatpay-signature-type").iter();
             assert!(said.next().is_some_and(|v| v == SCHEME) && said.next().is_none());
             assert!(signed.message.ends_with(&[b"\n", body, b"\n"].concat()));
             let other = notice::authenticate(Channel::Wechat, &rsa, &headers, body, messages::NOW);
-            assert!(matches!(other, Err(NoticeError::Envelope(_))), "one scheme was taken for the other");
+            assert!(
+                matches!(other, Err(NoticeError::Envelope(_))),
+                "one scheme was taken for the other"
+            );
         }
         Err(error) => tells_no_number(error.kind(), data),
     }
     if let Ok(Some(resource)) = notice::sealed(&account, body) {
         assert!(resource.sm4 && resource.nonce.len() == 12);
-        assert!(notice::sealed(&rsa, body).is_err(), "one sealing was taken for the other");
-        if let Ok(plain) = KEYS.open_sm4(&key("apiv3"), &resource.nonce, &resource.associated_data, &resource.ciphertext) {
+        assert!(
+            notice::sealed(&rsa, body).is_err(),
+            "one sealing was taken for the other"
+        );
+        if let Ok(plain) = KEYS.open_sm4(
+            &key("apiv3"),
+            &resource.nonce,
+            &resource.associated_data,
+            &resource.ciphertext,
+        ) {
             assert_eq!(plain.len() + 16, resource.ciphertext.len());
             let _ = notice::read(&account, &plain, resource.kind);
         }
@@ -82,7 +96,10 @@ fn file(octets: &[u8]) {
             keys.put(key("read"), material);
             let signs = keys.sign(&key("read"), SIGNED).is_ok();
             assert_eq!(signs, kind.contains("private"), "{kind}");
-            assert!(keys.verify(&key("read"), SIGNED, b"").is_err(), "nothing is no signature: {kind}");
+            assert!(
+                keys.verify(&key("read"), SIGNED, b"").is_err(),
+                "nothing is no signature: {kind}"
+            );
         }
         Err(error) => tells_no_number(&error.to_string(), octets),
     }

@@ -22,7 +22,14 @@ pub(crate) fn strict_json(data: &[u8]) {
         Err(error) => {
             tells_no_number(&error.path, data);
             assert!(error.at <= data.len());
-            if matches!(error.wrong, Wrong::Syntax | Wrong::Trailing | Wrong::ByteOrderMark | Wrong::NotUtf8 | Wrong::LoneSurrogate) {
+            if matches!(
+                error.wrong,
+                Wrong::Syntax
+                    | Wrong::Trailing
+                    | Wrong::ByteOrderMark
+                    | Wrong::NotUtf8
+                    | Wrong::LoneSurrogate
+            ) {
                 assert!(other.is_err(), "refused here ({error}), taken there");
             }
         }
@@ -32,7 +39,8 @@ pub(crate) fn strict_json(data: &[u8]) {
 fn spans(value: &Value, data: &[u8]) {
     match value {
         Value::Object(members) => members.iter().for_each(|member| {
-            let again = strict_json::parse(&data[member.span.clone()]).expect("a member's octets are a value");
+            let again =
+                strict_json::parse(&data[member.span.clone()]).expect("a member's octets are a value");
             assert_eq!(again.kind(), member.value.kind());
         }),
         Value::List(items) => items.iter().for_each(|item| assert!(!item.kind().is_empty())),
@@ -57,7 +65,10 @@ fn same(ours: &Value, theirs: &serde_json::Value) {
         (Value::Integer(a), Theirs::Number(b)) => assert_eq!(Some(*a), b.as_u64()),
         (Value::Number(a), Theirs::Number(b)) => {
             // serde_json may be off by the last bits of long numbers.
-            let (a, b) = (a.parse::<f64>().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            let (a, b) = (
+                a.parse::<f64>().unwrap_or(f64::NAN),
+                b.as_f64().unwrap_or(f64::NAN),
+            );
             assert!((a - b).abs() <= a.abs() * 1e-14, "{a} and {b}");
         }
         (Value::Text(a), Theirs::String(b)) => assert_eq!(&***a, b),
@@ -67,7 +78,8 @@ fn same(ours: &Value, theirs: &serde_json::Value) {
         }
         (Value::Object(a), Theirs::Object(b)) => {
             assert_eq!(a.len(), b.len());
-            a.iter().for_each(|m| same(&m.value, b.get(&m.name).expect("the same names")));
+            a.iter()
+                .for_each(|m| same(&m.value, b.get(&m.name).expect("the same names")));
         }
         (ours, theirs) => panic!("{} and {theirs}", ours.kind()),
     }

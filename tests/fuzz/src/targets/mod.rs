@@ -85,8 +85,13 @@ pub(crate) fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
 
 /// Runs of eight digits or more in a text are somebody's number: no error may repeat one of the input's.
 pub(crate) fn tells_no_number(error: &str, input: &[u8]) {
-    let runs = error.split(|c: char| !c.is_ascii_digit()).filter(|run| run.len() >= 8);
+    let runs = error
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|run| run.len() >= 8);
     for run in runs.filter(|run| *run != "9007199254740991") {
-        assert!(!input.windows(run.len()).any(|w| w == run.as_bytes()), "the error repeats {run}: {error}");
+        assert!(
+            !input.windows(run.len()).any(|w| w == run.as_bytes()),
+            "the error repeats {run}: {error}"
+        );
     }
 }

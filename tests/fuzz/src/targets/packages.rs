@@ -19,7 +19,13 @@ static DIR: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fn key(name: &str) -> VerifierKey {
-    journal::VerifierKey { name: name.into(), public_key: [7; 32] }.to_text().parse().expect("a key")
+    journal::VerifierKey {
+        name: name.into(),
+        public_key: [7; 32],
+    }
+    .to_text()
+    .parse()
+    .expect("a key")
 }
 
 /// A receipt.
@@ -35,12 +41,27 @@ pub(crate) fn receipt(data: &[u8]) {
 /// Parts: manifest, signature, flags as JSON and as CSV, trades as JSON and as CSV.
 pub(crate) fn export(data: &[u8]) {
     let [manifest, signature, json, csv, trades, sheet] = parts(data);
-    let flags = [("manifest.json", manifest), ("manifest.sig", signature), ("flags.json", json), ("flags.csv", csv)];
-    for (name, octets) in flags.into_iter().chain([("trades.json", trades), ("trades.csv", sheet)]) {
+    let flags = [
+        ("manifest.json", manifest),
+        ("manifest.sig", signature),
+        ("flags.json", json),
+        ("flags.csv", csv),
+    ];
+    for (name, octets) in flags
+        .into_iter()
+        .chain([("trades.json", trades), ("trades.csv", sheet)])
+    {
         fs::write(DIR.join(name), octets).expect("writable");
     }
-    let keys = ExportKeys { export: key("guandao.example/desk"), cases: key(KEYS[1]), trades: Some(key(KEYS[0])) };
-    let options = ExportOptions { alone: true, ..ExportOptions::default() };
+    let keys = ExportKeys {
+        export: key("guandao.example/desk"),
+        cases: key(KEYS[1]),
+        trades: Some(key(KEYS[0])),
+    };
+    let options = ExportOptions {
+        alone: true,
+        ..ExportOptions::default()
+    };
     if let Ok(report) = verify::check_export(&DIR, &keys, &options) {
         assert!(!report.findings.is_empty(), "nobody signed it");
     }

@@ -1,6 +1,6 @@
 //! One code, every wallet: what merchants ask for, what browsers ask, what wallets answer.
 
-use super::{api::received, parts, tells_no_number};
+use super::{api::received, messages::account, parts, tells_no_number};
 use channel::authorize::{self, Whose};
 use domain::{Channel, CodeKind};
 use http::Method;
@@ -25,14 +25,21 @@ pub(crate) fn new_code(data: &[u8]) {
 /// Parts: target, form. A form is taken at the code's own page only, a field that stands twice has no value.
 pub(crate) fn asked(data: &[u8]) {
     let [target, form] = parts(data);
-    let Ok(uri) = http::Uri::try_from(target) else { return };
+    let Ok(uri) = http::Uri::try_from(target) else {
+        return;
+    };
     for method in [Method::GET, Method::POST] {
         let mut request = received(b"application/x-www-form-urlencoded", form);
         (request.head.method, request.head.uri) = (method, uri.clone());
         match Asked::read(&request) {
             Ok(asked) => {
                 let names = ["amount", "way", "state", "code", "auth_code"];
-                assert!(names.iter().filter_map(|name| asked.field(name)).all(|value| !value.expose().is_empty()));
+                assert!(
+                    names
+                        .iter()
+                        .filter_map(|name| asked.field(name))
+                        .all(|value| !value.expose().is_empty())
+                );
                 assert_eq!(asked.code.as_str().len(), 16);
             }
             Err(fault) => {
@@ -46,9 +53,11 @@ pub(crate) fn asked(data: &[u8]) {
 /// An answer names a payer, or a code that is a short word, or nothing.
 pub(crate) fn whose(data: &[u8]) {
     for channel in Channel::ALL {
-        match authorize::read(channel, data) {
+        match authorize::read(&account(channel, false), data) {
             Whose::Payer(payer) => assert!(!payer.value.expose().is_empty()),
-            Whose::Refused(code) => assert!((1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic())),
+            Whose::Refused(code) => {
+                assert!((1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic()))
+            }
             Whose::Unclear => {}
         }
     }

@@ -13,7 +13,8 @@ pub(crate) fn query_gbk(data: &[u8]) {
             let octets = |pair: &[u8]| percent_encoding::percent_decode(pair).collect::<Vec<u8>>();
             for ((_, ours), pair) in query.iter().zip(data.split(|b| *b == b'&')) {
                 let spaced: Vec<u8> = pair.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-                let value = octets(&spaced[spaced.iter().position(|b| *b == b'=').expect("name=value") + 1..]);
+                let value =
+                    octets(&spaced[spaced.iter().position(|b| *b == b'=').expect("name=value") + 1..]);
                 let (theirs, bad) = encoding_rs::GBK.decode_without_bom_handling(&value);
                 assert!(!bad && theirs == ours);
             }
@@ -24,11 +25,19 @@ pub(crate) fn query_gbk(data: &[u8]) {
 
 /// One header, one reading: what was read is all that stands there.
 pub(crate) fn authorization_v3(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
     match Authorization::read(text) {
         Ok(read) => {
-            assert_eq!(channel::alipay_v3::authorization(&read.auth_string, &read.signature), text);
-            assert!(read.auth_string.contains(&format!("app_id={}", read.app_id)) && !read.auth_string.contains(",sign="));
+            assert_eq!(
+                channel::alipay_v3::authorization(&read.auth_string, &read.signature),
+                text
+            );
+            assert!(
+                read.auth_string.contains(&format!("app_id={}", read.app_id))
+                    && !read.auth_string.contains(",sign=")
+            );
         }
         Err(error) => tells_no_number(&error.text, data),
     }
