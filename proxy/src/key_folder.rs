@@ -2,7 +2,11 @@
 //! certificates (channels.md 1.7), a merchant's key is changed, without a restart. Our own keys (`journal`, `answer/…`) are
 //! read at the start only.
 
-use crate::{app::App, keys};
+use crate::{
+    app::App,
+    keys::{self, KeyFileError},
+};
+use certs::Keys;
 use domain::{Channel, Digest, KeyRef};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -19,14 +23,15 @@ pub(crate) struct KeyFolder {
 }
 
 impl KeyFolder {
-    /// What stands there at the start.
-    pub(crate) fn of(app: &App) -> KeyFolder {
-        let dir = app.config().keys.clone();
-        // No seal yet: what changed since the start was read is found by the first look.
-        let seal = None;
-        let names = keys::read_all(&dir)
-            .map_or_else(|_| Vec::new(), |all| channels(all).map(|(key, _)| key).collect());
-        KeyFolder { dir, seal, names }
+    /// Reads the folder for the first time, with our own keys. What changes from here on, also while a start goes on, the first
+    /// look finds: the seal is older than what was read, and what was read is what a look may take away.
+    pub(crate) fn open(dir: PathBuf) -> Result<(Keys, KeyFolder), Vec<KeyFileError>> {
+        let seal = seal(&dir);
+        let all = keys::read_all(&dir)?;
+        let names = channels(&all).map(|(key, _)| key.clone()).collect();
+        let read = Keys::default();
+        read.put_all(all);
+        Ok((read, KeyFolder { dir, seal, names }))
     }
 
     /// Takes what changed, whole or not at all.
@@ -45,8 +50,8 @@ impl KeyFolder {
         self.seal = seal;
         match read {
             Ok(all) => {
-                let all: Vec<_> = channels(all).collect();
-                let names = all.iter().map(|(key, _)| key.clone()).collect();
+                let names = channels(&all).map(|(key, _)| key.clone()).collect();
+                let all = all.into_iter().filter(|(key, _)| is_of_a_channel(key)).collect();
                 app.take_keys(&std::mem::replace(&mut self.names, names), all);
                 tracing::info!(keys = self.names.len(), "the channels' keys were reloaded");
             }
@@ -58,12 +63,13 @@ impl KeyFolder {
     }
 }
 
-fn channels<T>(all: Vec<(KeyRef, T)>) -> impl Iterator<Item = (KeyRef, T)> {
-    let of_a_channel = |key: &KeyRef| {
-        let folder = key.as_str().split('/').next().unwrap_or_default();
-        Channel::ALL.iter().any(|channel| channel.as_str() == folder)
-    };
-    all.into_iter().filter(move |(key, _)| of_a_channel(key))
+fn channels<T>(all: &[(KeyRef, T)]) -> impl Iterator<Item = &(KeyRef, T)> {
+    all.iter().filter(|(key, _)| is_of_a_channel(key))
+}
+
+fn is_of_a_channel(key: &KeyRef) -> bool {
+    let folder = key.as_str().split('/').next().unwrap_or_default();
+    Channel::ALL.iter().any(|channel| channel.as_str() == folder)
 }
 
 /// Over names, sizes and times of all files, to see a change without reading keys.
@@ -125,9 +131,26 @@ mod tests {
             named("wechat/1900/merchant"),
             named("cmb/1/bank"),
         ];
-        let taken: Vec<_> = channels(all).map(|(key, ())| key.to_string()).collect();
+        let taken: Vec<_> = channels(&all).map(|(key, ())| key.to_string()).collect();
         assert_eq!(taken, ["wechat/1900/merchant", "cmb/1/bank"]);
         assert_eq!(seal(&dir.join("nowhere")), None);
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// It was read at the start and is in use; that it went a moment later a look must see.
+    #[test]
+    fn what_is_taken_away_while_a_start_goes_on_is_known_as_read() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("alipay/2021000066965330/content.aes");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "AAAAAAAAAAAAAAAAAAAAAA==").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let (read, folder) = KeyFolder::open(dir.path().to_owned()).unwrap();
+        std::fs::remove_file(file).unwrap();
+        let name = KeyRef::new("alipay/2021000066965330/content").unwrap();
+        assert!(read.has(&name));
+        assert_eq!(folder.names, [name]);
+        assert_ne!(folder.seal, seal(dir.path()), "the first look reads anew");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     front::Front,
     health,
     key_folder::KeyFolder,
-    keys, outbox, purge, reconcile, registry, renew, sweep,
+    outbox, purge, reconcile, registry, renew, sweep,
     telemetry::Metrics,
 };
 use anyhow::{Context as _, anyhow};
@@ -73,6 +73,7 @@ struct Opened {
     app: App,
     changes: mpsc::UnboundedReceiver<Arc<Order>>,
     cases: Option<cases::Cursor>,
+    key_folder: KeyFolder,
 }
 
 /// Opens the stores and serves.
@@ -87,7 +88,12 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     }
     let merchants_tls = merchants_tls(&config)?;
     let (bound, addresses, tls) = bind(&listens, caps, &clock).await?;
-    let Opened { app, changes, cases } = tokio::task::spawn_blocking({
+    let Opened {
+        app,
+        changes,
+        cases,
+        key_folder,
+    } = tokio::task::spawn_blocking({
         let clock = clock.clone();
         move || open(config, clock, merchants_tls)
     })
@@ -105,7 +111,10 @@ pub async fn start(config: Config, settings: Digest) -> anyhow::Result<Running> 
     let mut tasks = Tasks::default();
     tasks.spawn("sweep", sweep::run(app.clone(), changes, stopped.clone()));
     tasks.spawn("outbox", outbox::run(app.clone(), stopped.clone()));
-    tasks.spawn("keep_house", keep_house(app.clone(), tls, seen, stopped.clone()));
+    tasks.spawn(
+        "keep_house",
+        keep_house(app.clone(), (tls, seen, key_folder), stopped.clone()),
+    );
     tasks.spawn("renew", renew::run(app.clone(), stopped.clone()));
     tasks.spawn("probe", health::probe(app.clone(), stopped.clone()));
     if let Some(books) = app.config().books.clone() {
@@ -254,7 +263,7 @@ fn open(
     clock: Arc<dyn Clock>,
     merchants_tls: Option<Arc<rustls::ClientConfig>>,
 ) -> anyhow::Result<Opened> {
-    let keys = keys::load(&config.keys).map_err(|all| anyhow!(list(all)))?;
+    let (keys, key_folder) = KeyFolder::open(config.keys.clone()).map_err(|all| anyhow!(list(all)))?;
     let loaded = registry::load(&config.registries, &[]).map_err(|all| anyhow!(list(all)))?;
     let signer = keys
         .signer(&KeyRef::new("journal")?)
@@ -324,6 +333,7 @@ fn open(
             .cases
             .zip(opening.cases_at)
             .map(|((size, root), at)| cases::Cursor { size, root, at }),
+        key_folder,
     })
 }
 
@@ -382,13 +392,13 @@ impl Seen {
 }
 
 /// Registries, certificates, disk, limits: looked at while running.
-async fn keep_house(app: App, tls: Tls, seen: Seen, mut stop: watch::Receiver<bool>) {
+async fn keep_house(app: App, read: (Tls, Seen, KeyFolder), mut stop: watch::Receiver<bool>) {
+    let (tls, seen, mut keys) = read;
     let Seen {
         registries: mut seal,
         mut certificates,
         mut roots,
     } = seen;
-    let mut keys = KeyFolder::of(&app);
     let mut minute = Duration::ZERO;
     loop {
         let every = app.config().registries_every;

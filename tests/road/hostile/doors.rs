@@ -116,7 +116,7 @@ impl Door for WechatV2 {
             }
             (9.., 22) => format!("<!DOCTYPE xml SYSTEM \"file:///etc/passwd\"><xml>{inner}</xml>"),
             (9.., 23) => format!("<xml>{}{inner}{}</xml>", "<a>".repeat(2000), "</a>".repeat(2000)),
-            (9.., 24) => format!("<xml>{inner}\r\n</xml>"),
+            (9.., 24) => format!("<xml>{inner}\r</xml>"),
             (9.., 25) => format!("<xml><mch_id>{STRANGER}</mch_id>{inner}</xml>"),
             (9.., 0) => format!("<xml>{inner}<mch_id>{STRANGER}</mch_id></xml>"),
             (9.., 1) => {
