@@ -93,7 +93,13 @@ pub(crate) fn choose<'a>(
         create.pay_way,
         app.clock().since_boot(),
     );
-    app.metrics().routed(create.channel, why);
+    let route = RouteTaken {
+        after,
+        passed: passed(&ideal, taken.account, why_not),
+        rule,
+        why,
+    };
+    app.metrics().routed(create.channel, &route);
     let next = ordered
         .iter()
         .skip(1)
@@ -103,12 +109,7 @@ pub(crate) fn choose<'a>(
     Some(Choice {
         chosen: taken.account,
         next,
-        route: Some(Arc::new(RouteTaken {
-            after,
-            passed: passed(&ideal, taken.account, why_not),
-            rule,
-            why,
-        })),
+        route: Some(Arc::new(route)),
     })
 }
 
@@ -190,7 +191,13 @@ pub(crate) fn for_all<'a>(app: &App, merchant: &'a MerchantFacts, creates: &[&Cr
         (_, true) => RouteWhy::Standby,
         _ => RouteWhy::First,
     };
-    app.metrics().routed(create.channel, why);
+    let route = RouteTaken {
+        after: None,
+        passed: passed(&ideal, taken.account, |a| unhealthy(looks(app, create, a))),
+        rule: None,
+        why,
+    };
+    app.metrics().routed(create.channel, &route);
     app.health().begin(
         create.channel,
         &taken.account.account,
@@ -200,12 +207,7 @@ pub(crate) fn for_all<'a>(app: &App, merchant: &'a MerchantFacts, creates: &[&Cr
     Some(Choice {
         chosen: taken.account,
         next: Vec::new(),
-        route: Some(Arc::new(RouteTaken {
-            after: None,
-            passed: passed(&ideal, taken.account, |a| unhealthy(looks(app, create, a))),
-            rule: None,
-            why,
-        })),
+        route: Some(Arc::new(route)),
     })
 }
 

@@ -55,7 +55,18 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
             },
         };
         let (account, appid) = account;
-        events.push(intent(app, &spare, &sent.order, (&account, appid), position).into());
+        let route = Arc::new(after(&spare, &sent.order, position));
+        events.push(
+            intent(
+                app,
+                &spare,
+                &sent.order,
+                (&account, appid),
+                position,
+                route.clone(),
+            )
+            .into(),
+        );
         let committed = app
             .ledger()
             .commit(&sent.order.merchant, &sent.order.id, events)
@@ -76,7 +87,7 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
             }
             Err(error) => return Err(record::stop(error)),
         };
-        app.metrics().routed(account.channel, RouteWhy::Failover);
+        app.metrics().routed(account.channel, &route);
         app.step("moved_on");
         sent.errand = Errand::Place(position + 1);
         let texts = Texts {
@@ -201,21 +212,28 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
     Ok(None)
 }
 
+/// Why an order goes on after this attempt, which is surely not open.
+fn after(spare: &Spare, order: &Order, before: u16) -> RouteTaken {
+    let former = order.attempt(before).map(|a| Passed {
+        account: a.account.clone(),
+        why: PassedWhy::Tried,
+    });
+    RouteTaken {
+        after: Some(before),
+        passed: former.into_iter().collect(),
+        rule: spare.rule.clone(),
+        why: RouteWhy::Failover,
+    }
+}
+
 fn intent(
     app: &App,
     spare: &Spare,
     order: &Order,
     (account, appid): (&Account, Option<AppNo>),
     before: u16,
+    route: Arc<RouteTaken>,
 ) -> TradeEvent {
-    let former = order.attempt(before);
-    let why = match former {
-        Some(former) => vec![Passed {
-            account: former.account.clone(),
-            why: PassedWhy::Tried,
-        }],
-        None => Vec::new(),
-    };
     record::intent(
         app,
         record::Intent {
@@ -231,14 +249,9 @@ fn intent(
                 bucket: spare.buyer.bucket(),
                 records: 1,
             }),
-            route: Some(Arc::new(RouteTaken {
-                after: Some(before),
-                passed: why,
-                rule: spare.rule.clone(),
-                why: RouteWhy::Failover,
-            })),
+            route: Some(route),
             // Its end stays what was said.
-            expires: former.map(|a| a.expires),
+            expires: order.attempt(before).map(|a| a.expires),
         },
         Some(order),
         before + 1,

@@ -2,7 +2,7 @@
 //! numbers of our own; no value of a request ever becomes one.
 
 use crate::{accept::Door, config, health::Turn, lines::Lines, payment::Errand};
-use domain::{Ailment, BreakerState, Channel, Clause, Operation, OperationClass, RouteWhy};
+use domain::{Ailment, BreakerState, Channel, Clause, Operation, OperationClass, RouteTaken};
 use ledger::Order;
 use opentelemetry::{
     KeyValue,
@@ -180,13 +180,15 @@ impl Metrics {
         self.purges.add(buckets, &[]);
     }
 
-    /// An attempt was given its account where there was a choice.
-    pub fn routed(&self, channel: Channel, why: RouteWhy) {
+    /// An attempt was given its account where there was a choice: why, and why not the one that would have come first.
+    pub fn routed(&self, channel: Channel, route: &RouteTaken) {
+        let passed = route.passed.first().map_or("none", |passed| passed.why.as_str());
         self.routes.add(
             1,
             &[
                 KeyValue::new("channel", channel.as_str()),
-                KeyValue::new("why", why.as_str()),
+                KeyValue::new("passed", passed),
+                KeyValue::new("why", route.why.as_str()),
             ],
         );
     }

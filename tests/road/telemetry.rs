@@ -312,6 +312,17 @@ fn labels() -> BTreeMap<&'static str, BTreeSet<String>> {
             ]),
         ),
         ("why", set(["first", "standby", "failover", "none_in_order"])),
+        (
+            "passed",
+            set([
+                "none",
+                "breaker_open",
+                "on_trial",
+                "tried",
+                "unhealthy",
+                "other_app",
+            ]),
+        ),
         ("class", set(["place", "change", "ask"])),
         (
             "cause",
@@ -357,7 +368,7 @@ const METRICS: [(&str, &[&str]); 12] = [
     ("guandao_notices", &["channel", "outcome"]),
     ("guandao_merchant_notifications", &["outcome"]),
     ("guandao_buckets_destroyed", &[]),
-    ("guandao_route_choices", &["channel", "why"]),
+    ("guandao_route_choices", &["channel", "passed", "why"]),
     ("guandao_breakers_not_closed", &["channel", "class", "state"]),
     ("guandao_breaker_turns", &["cause", "channel", "class", "state"]),
 ];

@@ -280,13 +280,17 @@ impl Wallet<'_> {
                 "open twice: {settled}"
             );
         }
+        // One order without an answer is enough to leave an account, so its breaker need not turn.
         let metrics = routes::metrics(&self.street.yard.demo).await?;
         let channel = format!("channel=\"{}\"", self.channel);
+        let why = ["breaker_open", "on_trial", "unhealthy"].map(|why| format!("passed=\"{why}\""));
         ensure!(
             metrics
                 .lines()
-                .any(|line| line.starts_with("guandao_breaker_turns") && line.contains(&channel)),
-            "no turn of a breaker is counted"
+                .any(|line| line.starts_with("guandao_route_choices")
+                    && line.contains(&channel)
+                    && why.iter().any(|why| line.contains(why))),
+            "no order is counted that passed over an account that is lost: {metrics}"
         );
         self.until_at(&first).await.map(drop)
     }

@@ -71,6 +71,19 @@ pub enum PassedWhy {
     OtherApp,
 }
 
+impl PassedWhy {
+    /// The name in labels and journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PassedWhy::BreakerOpen => "breaker_open",
+            PassedWhy::OnTrial => "on_trial",
+            PassedWhy::Tried => "tried",
+            PassedWhy::Unhealthy => "unhealthy",
+            PassedWhy::OtherApp => "other_app",
+        }
+    }
+}
+
 /// Whether new orders go to an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
