@@ -116,7 +116,7 @@ pub enum FailureClass {
     Unknown,
     /// A refund was refused, and no list says that such a refusal leaves nothing done: ask.
     Unlisted,
-    /// The account, its keys or its rights are not as they must be.
+    /// The account, its keys, its rights or its limits are not as they must be.
     Setup,
     /// The payee's balance does not suffice.
     PayeeFunds,
