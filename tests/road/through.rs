@@ -70,14 +70,7 @@ async fn create_point(yard: &Yard, channel: &str, step: &str, payer: Option<&str
     let sdk = Sdk::of(yard, channel)?;
     repeat(&sdk, async || sdk.create(&number, 500, payer).await).await?;
     let order = shown(yard, &number).await?;
-    yard.pay(&order).await?;
-    let order = yard
-        .until(id(&order)?, "payment", |o| o["state"] == "paid")
-        .await?;
-    ensure!(
-        yard.at_channel(&order).await?.len() == 1,
-        "not one order at the channel"
-    );
+    yard.paid_once(&order).await?;
     yard.told(id(&order)?, "payment.paid").await
 }
 
