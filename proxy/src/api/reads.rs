@@ -236,14 +236,18 @@ impl<'a> Query<'a> {
         );
         match query.0.iter().find(|(name, _)| !names.contains(name)) {
             None => Ok(query),
-            Some(_) => {
+            Some((name, _)) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
                 let right = match names.split_last() {
                     None => "This resource takes no query.".to_owned(),
                     Some((only, [])) => format!("The query can have {only}."),
                     Some((last, others)) => format!("The query can have {} or {last}.", others.join(", ")),
                 };
-                Err(Fault::new(Code::UnknownField, right))
+                let name = channel::strict_json::shown(name);
+                Err(Fault::new(
+                    Code::UnknownField,
+                    format!("`{name}` is not a name that the query can have. {right}"),
+                ))
             }
         }
     }
