@@ -771,7 +771,7 @@ async fn two_people_resolve_a_difference() -> Done {
 
 /// The desk has read each of these. It may list further ones, which a later bill cleared up.
 async fn until_listed(officer: &Officer, path: &str, wanted: &[Value]) -> anyhow::Result<Vec<Value>> {
-    for _ in 0..100 {
+    for _ in 0..400 {
         let found = officer.ask("GET", path, None).await?;
         let list = found["differences"].as_array().context("differences")?;
         let is_listed = |one: &Value| list.iter().any(|d| d["index"] == one["journal_index"]);

@@ -214,7 +214,7 @@ impl Run {
 
     /// The merchant is told who paid: that the value really goes through here.
     async fn told(&self, id: &str, payer: &str) -> anyhow::Result<()> {
-        for _ in 0..100 {
+        for _ in 0..400 {
             if self
                 .demo
                 .shop()

@@ -291,7 +291,7 @@ async fn lost(yard: &Yard, by: &Merchant, kind: &str) -> Done {
     let order = answer.json();
     // The same number once more, by the merchant: it is the same order.
     let mut again = post(by, "/v1/payments", &body).await?;
-    for _ in 0..100 {
+    for _ in 0..400 {
         if again.json()["state"] == "awaiting_payment" {
             break;
         }

@@ -558,7 +558,7 @@ async fn unknown_orders(road: &Road, wallet: usize) -> Done {
     // As soon as the channel has it.
     let payer = async {
         let paid = json!({ "channel": channel, "out_trade_no": body["order_no"], "outcome": "paid" });
-        for _ in 0..200 {
+        for _ in 0..800 {
             if road.demo.control("/control/pay", &paid).await.is_ok() {
                 return Ok(());
             }
