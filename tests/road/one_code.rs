@@ -331,7 +331,9 @@ async fn for_a_sub_merchant(street: &Street) -> Done {
     let foreign = json!({ "code_no": "desk-of-nobody", "payee": "1600000009" });
     let foreign = street.post("/v1/codes", &foreign).await?;
     ensure!(
-        foreign.status == 403 && foreign.json()["code"] == "payee_not_allowed",
+        foreign.status == 403
+            && foreign.json()["code"] == "payee_not_allowed"
+            && text(&foreign.json()["detail"]).ends_with("(C03)"),
         "{} {}",
         foreign.status,
         foreign.json()
