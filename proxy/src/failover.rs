@@ -203,27 +203,24 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
     app.step("close_intended");
     let answer = errand::ask_to_close(app, &account, &sent.order, position).await;
     let mut closed = settle::closed(&sent.order, position, answer, false).events;
-    if closed
+    let is_closed = closed
         .iter()
-        .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }))
-    {
-        // The order goes on: nobody needs to hear of its former attempt.
-        closed.iter_mut().for_each(|h| h.tell = false);
-        return Ok(Some(closed));
-    }
-    // A query may have found it closed or paid in the meantime.
+        .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }));
+    // In the meantime a query may have found it closed or paid, or the merchant may have closed it, and then for good.
     sent.order = app
         .order(&sent.order.id)
         .await?
         .unwrap_or_else(|| sent.order.clone());
-    if sent
-        .order
-        .attempt(position)
-        .is_some_and(|a| matches!(a.state, AttemptState::Closed | AttemptState::NotPlaced))
-    {
-        return Ok(Some(Vec::new()));
+    match sent.order.attempt(position) {
+        Some(attempt) if choice::moves_on(attempt) => return Ok(Some(Vec::new())),
+        Some(attempt) if attempt.state.is_final() => sent.settled = Settled::nothing(Ending::Recorded),
+        Some(attempt) if is_closed && !attempt.ended_by_merchant() => {
+            // The order goes on: nobody needs to hear of its former attempt.
+            closed.iter_mut().for_each(|h| h.tell = false);
+            return Ok(Some(closed));
+        }
+        _ => sent.settled.events = closed,
     }
-    sent.settled.events = closed;
     Ok(None)
 }
 
