@@ -208,6 +208,14 @@ impl Order {
             .map(|(_, position, a)| (position, a))
     }
 
+    /// True where the end of this attempt is the order's: no other payment stands, and no later attempt goes on.
+    pub fn ends_with(&self, attempt: u16) -> bool {
+        match self.winner() {
+            Some((winner, _)) => winner == attempt,
+            None => usize::from(attempt) == self.attempts.len() || !self.latest().counts(),
+        }
+    }
+
     /// Paid attempts that lost, of which something is not yet on its way back. Where the merchant alone holds the key, only the
     /// merchant can send them back.
     pub fn surplus(&self) -> Vec<u16> {
