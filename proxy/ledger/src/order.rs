@@ -263,15 +263,37 @@ impl Order {
 
     /// Fen that are back with the payer of the winning payment.
     pub fn refunded(&self) -> Amount {
-        let Some((winner, _)) = self.winner() else {
-            return Amount::ZERO;
-        };
+        self.winner()
+            .map_or(Amount::ZERO, |(winner, _)| self.back(winner))
+    }
+
+    /// Fen of this attempt that refunds have returned.
+    fn back(&self, attempt: u16) -> Amount {
         let done = self
             .refunds
             .iter()
-            .filter(|r| r.attempt == winner && r.state == RefundState::Succeeded);
+            .filter(|r| r.attempt == attempt && r.state == RefundState::Succeeded);
         done.fold(Amount::ZERO, |sum, r| {
             sum.checked_add(r.amount).unwrap_or(Amount::MAX)
+        })
+    }
+
+    /// Paid attempts by which the order does not stand, and what of each is back with its payer: one too many that was refunded, or
+    /// one that was taken back. What of it is not back yet goes back.
+    pub fn beside_the_winner(&self) -> impl Iterator<Item = (&Attempt, Amount)> {
+        let winner = self.winner().map(|(position, _)| position);
+        let others = (1..)
+            .zip(&self.attempts)
+            .filter(move |(position, _)| Some(*position) != winner);
+        others.filter_map(|(position, attempt)| {
+            let (facts, _) = attempt.paid.as_ref()?;
+            let back = match attempt.state {
+                AttemptState::Reversed => facts.amount,
+                _ => self.back(position),
+            };
+            // Whether it stands nobody knows, or it is the merchant's to send back.
+            let open = attempt.state == AttemptState::Unresolved || attempt.keys == Keys::Merchant;
+            (!back.is_zero() || !open).then_some((attempt, back))
         })
     }
 
