@@ -86,6 +86,15 @@ impl Refund {
         self.named.unwrap_or(self.intended)
     }
 
+    /// Whether it was asked for with the word that it is to wait; `None` where it was sent more than once since.
+    pub fn was_held(&self) -> Option<bool> {
+        match (self.state, self.tries) {
+            (RefundState::Held | RefundState::Cancelled, _) => Some(true),
+            (_, 1) => Some(self.intended > self.at),
+            _ => None,
+        }
+    }
+
     /// When the books count it: when it was done; before that, when it was last about to be sent.
     pub fn counted(&self) -> Instant {
         self.done.unwrap_or(self.intended)
