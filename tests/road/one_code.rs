@@ -90,7 +90,7 @@ impl Street {
             .with_context(|| format!("no order on {}", page.text()))?;
         let base = page.address.split("/q/").next().unwrap_or_default().to_owned();
         let mut last = Value::Null;
-        for _ in 0..100 {
+        for _ in 0..400 {
             last = browser.once("GET", &format!("{base}{path}"), "").await?.json();
             if last["state"] == state {
                 return browser.open(&page.address).await;

@@ -125,13 +125,7 @@ impl Road {
         self.demo
             .place
             .write_registries(version, &Addresses::of(&self.demo.channels), 4_102_444_800_000)?;
-        let loaded = |e: &TradeEntry| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
-        let all = until_on_record(&self.demo, 0, |all| all.iter().any(loaded)).await?;
-        ensure!(
-            all.iter().any(loaded),
-            "the registries of version {version} were not taken"
-        );
-        Ok(())
+        until_taken(&self.demo, version).await
     }
 
     /// How many orders the channel has under this number, by account, and how many of them are open.
@@ -181,6 +175,18 @@ pub(crate) async fn until_on_record(
         }
         sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Waits until registries of this version are in force.
+pub(crate) async fn until_taken(demo: &Demo, version: u64) -> Done {
+    let loaded =
+        |e: &TradeEntry| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
+    let all = until_on_record(demo, 0, |all| all.iter().any(loaded)).await?;
+    ensure!(
+        all.iter().any(loaded),
+        "the registries of version {version} were not taken"
+    );
+    Ok(())
 }
 
 /// Waits until all that is durable now is in the signed tree.
@@ -558,7 +564,7 @@ async fn unknown_orders(road: &Road, wallet: usize) -> Done {
     // As soon as the channel has it.
     let payer = async {
         let paid = json!({ "channel": channel, "out_trade_no": body["order_no"], "outcome": "paid" });
-        for _ in 0..200 {
+        for _ in 0..800 {
             if road.demo.control("/control/pay", &paid).await.is_ok() {
                 return Ok(());
             }
