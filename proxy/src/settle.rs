@@ -462,6 +462,7 @@ pub fn order_seen(
             charges::Seen {
                 known,
                 attempt,
+                ends_the_order: order.ends_with(attempt),
                 view,
                 proof,
                 payer,

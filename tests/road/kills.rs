@@ -272,7 +272,7 @@ async fn notice_of(yard: &Yard, order: &Value, step: &str) -> anyhow::Result<Str
     let order = yard.until(id, "payment", |o| o["state"] == "paid").await?;
     yard.told(id, "payment.paid").await?;
     let mut notice = Value::Null;
-    for _ in 0..150 {
+    for _ in 0..400 {
         notice = yard.at_channel(&order).await?[0]["notices"][0].clone();
         if notice["status"] == "acknowledged" {
             let tries = notice["attempts"].as_array().map_or(0, Vec::len);

@@ -207,7 +207,7 @@ async fn a_key_that_is_registered_no_longer_opens_nothing(demo: &Demo) -> Done {
 }
 
 async fn until(is: impl AsyncFn() -> anyhow::Result<bool>, else_say: &str) -> Done {
-    for _ in 0..50 {
+    for _ in 0..200 {
         if is().await? {
             return Ok(());
         }
@@ -409,7 +409,7 @@ async fn stopping_drains(demo: &Demo, shop: &Arc<Merchant>) -> Done {
     let body = order(&no);
     let under_way = tokio::spawn(async move { late.ask("POST", "/v1/payments", Some(&body)).await });
     // It is under way once the channel has heard of it.
-    for _ in 0..200 {
+    for _ in 0..800 {
         let all = demo.channel_orders().await?;
         let mut all = all["orders"].as_array().into_iter().flatten();
         if all.any(|there| there["out_trade_no"] == no.as_str()) {

@@ -480,7 +480,7 @@ async fn learned(yard: &Yard) -> Done {
         "respCode",
         "00",
     )?;
-    for _ in 0..60 {
+    for _ in 0..240 {
         acp.ask(QUERY, &acp.query(&refund, &at)).await?;
         if shown(yard, &number).await?["refunds"][0]["state"] == "succeeded" {
             return Ok(());

@@ -508,7 +508,7 @@ async fn goods_detail(yard: &Yard, caller: &Caller) {
     yard.must(before == after, || {
         format!("a channel heard of it: {before} orders sent, {after} now")
     });
-    for _ in 0..100 {
+    for _ in 0..400 {
         if on_record_since(yard, began) >= wanted {
             break;
         }

@@ -378,7 +378,7 @@ pub(crate) async fn repeat(
 ) -> anyhow::Result<Value> {
     let merchant = yard.merchant()?;
     let mut last = Value::Null;
-    for _ in 0..150 {
+    for _ in 0..400 {
         let answer = yard.ask(&merchant, "POST", path, body).await?;
         last = answer.json();
         if done(&answer) {
@@ -386,5 +386,5 @@ pub(crate) async fn repeat(
         }
         sleep(Duration::from_millis(100)).await;
     }
-    bail!("POST {path} had no outcome within 15 s: {last}")
+    bail!("POST {path} had no outcome: {last}")
 }
