@@ -396,7 +396,13 @@ async fn by_its_own_account(yard: &Yard, channel: &str) -> anyhow::Result<()> {
         let of_payee = |event: &TradeEvent| matches!(event, TradeEvent::Refused { clause, .. } if *clause == Clause::control(3));
         anyhow::Ok(all.iter().filter(|entry| of_payee(&entry.event)).count())
     };
-    let before = of_payees().await?;
+    let of_accounts = async || {
+        let all = entries(&yard.demo).await?;
+        let of_account = |event: &TradeEvent| matches!(event, TradeEvent::GuardRefused { name: Some(name), .. } if &**name == "account");
+        anyhow::Ok(all.iter().filter(|entry| of_account(&entry.event)).count())
+    };
+    let (before, misplaced) = (of_payees().await?, of_accounts().await?);
+    let elsewhere = asked.iter().filter(|(_, status, ..)| *status == 400).count();
     for ((path, body), status, code, says) in asked {
         let answer = merchant.ask("POST", path, Some(&body)).await?;
         let said = answer.json();
@@ -410,6 +416,10 @@ async fn by_its_own_account(yard: &Yard, channel: &str) -> anyhow::Result<()> {
     ensure!(
         of_payees().await? == before + 1,
         "another's account alone is another payee"
+    );
+    ensure!(
+        of_accounts().await? == misplaced + elsewhere,
+        "an account that serves elsewhere is on record by its field"
     );
     Ok(())
 }

@@ -440,6 +440,15 @@ impl<'a> View<'a> {
             }
             rows.push((self.w.record, format!("#{}", order.last)));
         }
+        // Who paid beside another reads here that it does not stand, whoever is told that the order is paid.
+        for (attempt, back) in order.beside_the_winner() {
+            let (label, fen) = match back.is_zero() {
+                true => (self.w.goes_back, attempt.amount),
+                false => (self.w.went_back, back),
+            };
+            let wallet = self.by(scanned, attempt);
+            rows.push((label, format!("{wallet} · ¥ {}", fen.to_yuan())));
+        }
         self.page(
             StatusCode::OK,
             &OrderPage {
