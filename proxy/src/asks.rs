@@ -77,7 +77,12 @@ pub(crate) fn first(app: &App, merchant: &MerchantFacts, create: &Create, order:
     }
 }
 
-/// Who else asks, of the accounts that are in order and at which an id from before does not count.
+/// It is in order, or answers late at least.
+fn takes_orders(barred: Option<Barred>) -> bool {
+    barred.is_none_or(Barred::answers)
+}
+
+/// Who else asks, of the accounts that take orders and at which an id from before does not count.
 pub(crate) fn another(
     app: &App,
     merchant: &MerchantFacts,
@@ -88,7 +93,7 @@ pub(crate) fn another(
     let ahead = choice::ahead(app, merchant, create, order, |a| can_ask(app, merchant, a));
     let mut well = ahead
         .into_iter()
-        .filter(|(account, stands)| stands.barred.is_none() && !stands.failed && !counts(account));
+        .filter(|(account, stands)| takes_orders(stands.barred) && !stands.failed && !counts(account));
     well.find_map(|(account, _)| asker(app, merchant, account))
 }
 
@@ -103,9 +108,9 @@ pub(crate) fn barred(
     let ahead = choice::ahead(app, merchant, create, order, |a| {
         a.keys == Keys::Held && by.counts_at(a)
     });
-    ahead
-        .first()
-        .map_or(Some(Barred::Open), |(_, stands)| stands.barred)
+    ahead.first().map_or(Some(Barred::Open), |(_, stands)| {
+        stands.barred.filter(|barred| !barred.answers())
+    })
 }
 
 /// Whether a wallet is there for its own payers, and open; `None` where it is not there.

@@ -81,7 +81,7 @@ pub(crate) fn choose<'a>(
             && moves_on(o.latest())
     };
     let after = order.filter(former).map(|o| o.attempts.len() as u16);
-    let why = match (how.open || how.on_trial, after, taken.standby) {
+    let why = match (how.is_barred(), after, taken.standby) {
         (true, ..) => RouteWhy::NoneInOrder,
         (_, Some(_), _) => RouteWhy::Failover,
         (_, _, true) => RouteWhy::Standby,
@@ -133,7 +133,7 @@ fn passed(
 /// Why an account is passed over, by its health alone.
 fn unhealthy(looks: Looks) -> PassedWhy {
     match looks.barred {
-        Some(Barred::Open) => PassedWhy::BreakerOpen,
+        Some(Barred::Open | Barred::Slow) => PassedWhy::BreakerOpen,
         Some(Barred::OnTrial) => PassedWhy::OnTrial,
         None => PassedWhy::Unhealthy,
     }
@@ -186,7 +186,7 @@ pub(crate) fn for_all<'a>(app: &App, merchant: &'a MerchantFacts, creates: &[&Cr
     let Some((taken, how)) = ordered.first() else {
         return Some(Choice::given(first));
     };
-    let why = match (how.open || how.on_trial, taken.standby) {
+    let why = match (how.is_barred(), taken.standby) {
         (true, _) => RouteWhy::NoneInOrder,
         (_, true) => RouteWhy::Standby,
         _ => RouteWhy::First,
@@ -282,6 +282,7 @@ fn standing_of(looks: Looks, failed: bool) -> Standing {
         on_trial: looks.barred == Some(Barred::OnTrial),
         failed,
         suspect: looks.suspect,
+        late: looks.barred == Some(Barred::Slow),
         unreliable: looks.unreliable,
         slow: looks.slow,
     }
@@ -379,6 +380,67 @@ mod tests {
     use crate::{config::Routing, health::Breaker};
     use std::time::Duration;
 
+    fn breaker() -> Breaker {
+        let secs = Duration::from_secs;
+        Breaker::new(Routing {
+            failures: 3,
+            bad_percent: 50,
+            slow: secs(2),
+            window: secs(30),
+            rest: secs(60),
+            rest_most: secs(60),
+            trial: secs(10),
+        })
+    }
+
+    /// Whatever came of an account's calls, and in whatever order: as long as what ended badly last was answered, if late, orders go
+    /// there sooner than to one that does not answer, and than to one that does so for a trial only.
+    #[test]
+    //= C63
+    //= C65
+    fn an_account_that_answers_late_comes_before_one_that_does_not_answer() {
+        let secs = Duration::from_secs;
+        let words = [(secs(0), None), (secs(3), None), (secs(3), Some(Ailment::Silent))];
+        let (mut silent, mut on_trial) = (breaker(), breaker());
+        for down in [&mut silent, &mut on_trial] {
+            for _ in 0..3 {
+                down.feed(secs(1), secs(0), Some(Ailment::NotConnected));
+            }
+        }
+        on_trial.probed(secs(1), None);
+        on_trial.begin(secs(30));
+        let (mut seen, most) = (0, 7);
+        for sequence in 0..3_usize.pow(most) {
+            let (mut slow, mut last_bad) = (breaker(), None);
+            for n in 0..most {
+                let (took, ailment) = words[sequence / 3_usize.pow(n) % 3];
+                let at = secs(10 + 3 * u64::from(n));
+                slow.feed(at, took, ailment);
+                last_bad = ailment.or((took > secs(2)).then_some(Ailment::Slow)).or(last_bad);
+                for now in [at, at + secs(1)] {
+                    slow.begin(now);
+                    let (late, open) = (slow.looks(now), silent.looks(now));
+                    seen += usize::from(late.barred == Some(Barred::Slow));
+                    if last_bad == Some(Ailment::Slow) {
+                        assert!(standing_of(late, false) < standing_of(open, false), "{slow:?}");
+                        let tried_out = on_trial.looks(secs(31));
+                        assert_eq!(tried_out.barred, Some(Barred::OnTrial));
+                        assert!(
+                            standing_of(late, false) < standing_of(tried_out, false),
+                            "{slow:?}"
+                        );
+                    }
+                    if late.barred.is_some() {
+                        let answers = late.barred == Some(Barred::Slow);
+                        assert_eq!(answers, last_bad == Some(Ailment::Slow), "{slow:?}");
+                        assert!(standing_of(late, false) > standing_of(Looks::default(), false));
+                    }
+                }
+            }
+        }
+        assert!(seen > 1_000, "{seen}");
+    }
+
     /// One order that got no answer sends nobody to the account that is known to be down, neither before the question after it
     /// is answered nor while one order tries it out.
     #[test]
@@ -386,17 +448,6 @@ mod tests {
     //= C65
     fn an_account_in_doubt_comes_before_one_whose_breaker_is_open() {
         let secs = Duration::from_secs;
-        let breaker = || {
-            Breaker::new(Routing {
-                failures: 3,
-                bad_percent: 50,
-                slow: secs(2),
-                window: secs(30),
-                rest: secs(60),
-                rest_most: secs(60),
-                trial: secs(10),
-            })
-        };
         let (mut down, mut silent) = (breaker(), breaker());
         for _ in 0..3 {
             down.feed(secs(1), secs(0), Some(Ailment::NotConnected));

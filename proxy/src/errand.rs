@@ -8,10 +8,11 @@ use crate::{
     payment::{Errand, Texts},
     redirect,
     settle::{self, Ending, Settled},
+    stages::claim::the_orders,
 };
 use channel::{Account, Answer, CreateFacts, RefundFacts};
 use domain::*;
-use ledger::{Attempt, CommitError, Happening, Order, Refund};
+use ledger::{Attempt, Claim, CommitError, Happening, Held, Order, Refund};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use vault::{Context, RefundBuyer, Sealed};
@@ -143,7 +144,7 @@ async fn place_once(
     drop(buyer);
     app.step("after_send");
     let settled = match exchanged {
-        Exchanged::Answer(answer) => settle::placed(position, answer),
+        Exchanged::Answer(answer) => settle::placed_here(order, position, answer),
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not sent");
             Settled {
@@ -400,12 +401,39 @@ pub(crate) async fn query(app: &App, account: &Account, attempt: &Attempt) -> Ex
     }
 }
 
-/// Puts events on record; what was faster stands.
+/// Found closed, and nobody's answer to a close: the attempt, where it was being closed to make way for another.
+fn made_way(order: &Order, happening: &Happening) -> bool {
+    let TradeEvent::AttemptClosed { attempt, proof } = &happening.event else {
+        return false;
+    };
+    let replaced = |a: &Attempt| {
+        let reason = a.closing.as_ref().map(|closing| closing.reason);
+        a.is_closing() && reason == Some(CloseReason::Replaced)
+    };
+    *proof != Proof::Answer && order.attempt(*attempt).is_some_and(replaced)
+}
+
+/// Puts events on record; what was faster stands. That an attempt is closed which makes way for another is left to whoever closes
+/// it, as long as somebody is at it and holds the order's claim: the other one's intent comes on record with it, and the merchant,
+/// whose order goes on, is told nothing. Should that one end without it, the sweep finds it closed once more, and tells.
+//= C65
 pub(crate) async fn record(
     app: &App,
     order: &Arc<Order>,
-    events: Vec<Happening>,
+    mut events: Vec<Happening>,
 ) -> Result<Arc<Order>, CommitError> {
+    let mut held = None;
+    if events
+        .iter()
+        .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }))
+    {
+        let now = app.ledger().order(&order.id).await?;
+        let makes_way = |h: &Happening| made_way(now.as_ref().unwrap_or(order), h);
+        if events.iter().any(makes_way) {
+            held = sole(app, order);
+        }
+        events.retain(|h| held.is_some() || !makes_way(h));
+    }
     if events.is_empty() {
         return Ok(order.clone());
     }
@@ -421,7 +449,9 @@ pub(crate) async fn record(
         })
         .collect();
     let tells = events.iter().any(|h| h.tell);
-    match app.ledger().commit(&order.merchant, &order.id, events).await {
+    let committed = app.ledger().commit(&order.merchant, &order.id, events).await;
+    drop(held);
+    match committed {
         Ok(committed) => {
             if tells {
                 app.wake_outbox();
@@ -434,6 +464,14 @@ pub(crate) async fn record(
             .await?
             .unwrap_or_else(|| order.clone())),
         Err(error) => Err(error),
+    }
+}
+
+/// The claim on the order itself: nobody else begins, charges or replaces while it is held. `None` while somebody has it.
+pub(crate) fn sole(app: &App, order: &Order) -> Option<Held> {
+    match app.ledger().claims().claim(the_orders(order.id)) {
+        Claim::Won(held) => Some(held),
+        Claim::Lost(_) => None,
     }
 }
 
@@ -681,6 +719,33 @@ fn derived(parts: &[&str]) -> ChannelNo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a query or a notice finds closed; not the answer to a close, and not what the merchant closes or whose time is over.
+    #[test]
+    //= C65
+    fn only_what_makes_way_and_is_found_closed_is_left_to_its_closer() {
+        let closed = |proof| Happening::from(TradeEvent::AttemptClosed { attempt: 1, proof });
+        let closing = |reason| {
+            let mut order = settle::tests::order();
+            let event = TradeEvent::CloseIntended { attempt: 1, reason };
+            order.check(&event).expect("lawful");
+            order.apply(order.last + 1, Instant::default(), &event);
+            order
+        };
+        for proof in [Proof::Query, Proof::Notice] {
+            assert!(made_way(&closing(CloseReason::Replaced), &closed(proof)));
+            for other in [CloseReason::Merchant, CloseReason::Expiry, CloseReason::PayerLeft] {
+                assert!(!made_way(&closing(other), &closed(proof)), "{other:?}");
+            }
+            assert!(
+                !made_way(&settle::tests::order(), &closed(proof)),
+                "nobody closes it"
+            );
+        }
+        assert!(!made_way(&closing(CloseReason::Replaced), &closed(Proof::Answer)));
+        let unresolved = TradeEvent::AttemptUnresolved { attempt: 1 }.into();
+        assert!(!made_way(&closing(CloseReason::Replaced), &unresolved));
+    }
 
     /// An order's number may begin with another's, and so may a refund's; WeChat knows refunds by their number alone.
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     app::App,
     asks, choice, errand,
     fault::{Fault, Stop},
+    health::Barred,
     payment::{Create, Errand, Texts},
     settle::{self, Ending, Settled},
     stages::{admit, record, send::Sent},
@@ -35,7 +36,7 @@ pub(crate) struct Spare {
 /// Moves on while there is somewhere to go and the order is surely not open where it was.
 //= C65
 pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sent, Stop> {
-    let mut next = spare.next.iter();
+    let mut next: Vec<&AccountNo> = spare.next.iter().collect();
     loop {
         let Errand::Place(position) = sent.errand else {
             return Ok(sent);
@@ -44,7 +45,7 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
         if !(sent.settled.elsewhere || unknown) {
             return Ok(sent);
         }
-        let Some(account) = next.find_map(|no| eligible(app, &sent.merchant, &spare, no)) else {
+        let Some(account) = next_of(app, &sent.merchant, &spare, &mut next) else {
             return for_another_app(app, &spare, sent, position).await;
         };
         let mut events = match unknown {
@@ -116,25 +117,39 @@ async fn for_another_app(app: &App, spare: &Spare, mut sent: Sent, position: u16
     Ok(sent)
 }
 
-/// The account as channels see it, if it is still registered, in order, within the channel's rate, and policy says yes. A
+/// The next account that takes the order, which is tried no more: the first one that is in order, else the first one that answers,
+/// if late. What does not answer either would take nothing.
+fn next_of(
+    app: &App,
+    merchant: &MerchantFacts,
+    spare: &Spare,
+    next: &mut Vec<&AccountNo>,
+) -> Option<(Arc<Account>, Option<AppNo>)> {
+    [None, Some(Barred::Slow)].into_iter().find_map(|barred| {
+        let mut all = next.iter().enumerate();
+        let (at, taken) = all.find_map(|(at, no)| Some((at, eligible(app, merchant, spare, no, barred)?)))?;
+        next.remove(at);
+        Some(taken)
+    })
+}
+
+/// The account as channels see it, if it is still registered, stands like that, is within the channel's rate, and policy says yes. A
 /// measure against an account is not gone round: it ends the search for this account only, and is told nobody.
 fn eligible(
     app: &App,
     merchant: &MerchantFacts,
     spare: &Spare,
     no: &AccountNo,
+    barred: Option<Barred>,
 ) -> Option<(Arc<Account>, Option<AppNo>)> {
     let create = &spare.create;
     let registries = app.registries();
     let (owner, facts) = registries.owner(create.channel, no)?;
     let now = app.clock().since_boot();
-    let barred = app
-        .health()
-        .looks_for(create.channel, no, create.pay_way, now)
-        .barred;
+    let looks = app.health().looks_for(create.channel, no, create.pay_way, now);
     if owner.id != merchant.id
         || facts.keys != Keys::Held
-        || barred.is_some()
+        || looks.barred != barred
         || app.channel_rate(create.channel).is_err()
     {
         return None;
@@ -164,7 +179,7 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
         OperationClass::Change,
         app.clock().since_boot(),
     );
-    if looks.barred.is_some() {
+    if looks.barred.is_some_and(|barred| !barred.answers()) {
         return Ok(None);
     }
     let mut events = std::mem::take(&mut sent.settled.events);
@@ -188,27 +203,24 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
     app.step("close_intended");
     let answer = errand::ask_to_close(app, &account, &sent.order, position).await;
     let mut closed = settle::closed(&sent.order, position, answer, false).events;
-    if closed
+    let is_closed = closed
         .iter()
-        .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }))
-    {
-        // The order goes on: nobody needs to hear of its former attempt.
-        closed.iter_mut().for_each(|h| h.tell = false);
-        return Ok(Some(closed));
-    }
-    // A query may have found it closed or paid in the meantime.
+        .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }));
+    // In the meantime a query may have found it closed or paid, or the merchant may have closed it, and then for good.
     sent.order = app
         .order(&sent.order.id)
         .await?
         .unwrap_or_else(|| sent.order.clone());
-    if sent
-        .order
-        .attempt(position)
-        .is_some_and(|a| matches!(a.state, AttemptState::Closed | AttemptState::NotPlaced))
-    {
-        return Ok(Some(Vec::new()));
+    match sent.order.attempt(position) {
+        Some(attempt) if choice::moves_on(attempt) => return Ok(Some(Vec::new())),
+        Some(attempt) if attempt.state.is_final() => sent.settled = Settled::nothing(Ending::Recorded),
+        Some(attempt) if is_closed && !attempt.ended_by_merchant() => {
+            // The order goes on: nobody needs to hear of its former attempt.
+            closed.iter_mut().for_each(|h| h.tell = false);
+            return Ok(Some(closed));
+        }
+        _ => sent.settled.events = closed,
     }
-    sent.settled.events = closed;
     Ok(None)
 }
 

@@ -121,14 +121,14 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest = "malformed_request", 400, "The request does not have the form the API asks for; `detail` names the place and what would be right.", "A client error.", "On record as a refusal of the no-funds guard where a merchant's signature stands behind it (C81), else counted.";
-    UnknownField = "unknown_field", 400, "The body has a field that this operation does not take; `detail` names its path.", "A client error.", "Fields are an allow-list (R01); the refusal is on record (C21, C81).";
+    UnknownField = "unknown_field", 400, "The body or the query has a field that this operation does not take; `detail` names its path, or its place in the query.", "A client error.", "Fields are an allow-list (R01); the refusal is on record (C21, C81).";
     InvalidField = "invalid_field", 400, "A field's value cannot be taken; `detail` names its path and what would be right.", "A client error.", "The refusal is on record with the field's name, never its value (C21, C81).";
     BodyTooLarge = "body_too_large", 413, "The body is larger than this operation takes; `detail` gives the limit in bytes.", "A client error.", "Nothing was recorded.";
     BodyTooSlow = "body_too_slow", 408, "The body was not there within ten seconds; send the request again.", "A slow or broken client; many from one source may be an attack.", "Nothing was recorded.";
     UnsupportedMediaType = "unsupported_media_type", 415, "Send `Content-Type: application/json` without a content encoding.", "A client error.", "On record as a refusal of the no-funds guard where a merchant's signature stands behind it (C81), else counted.";
     MissingSignature = "missing_signature", 401, "The `Authorization` header is missing or lacks a part; `detail` names it.", "A client error; many from one source may be an attack.", "Nothing was recorded.";
     UnknownKey = "unknown_key", 401, "No key with this merchant, serial and scheme is registered, or it has expired.", "Compare with the operator registry.", "Nothing was recorded.";
-    StaleTimestamp = "stale_timestamp", 401, "The timestamp is more than five minutes from our clock; the `Date` header of this answer tells our time.", "The client's clock is wrong.", "Nothing was recorded.";
+    StaleTimestamp = "stale_timestamp", 401, "The timestamp is more than five minutes from our clock (the `Date` header of this answer tells our time), or lies before the second in which this service started; sign the request anew.", "The client's clock is wrong, or the service was started a moment ago: what was signed before may only repeat what is on record.", "Nothing was recorded.";
     ReplayedNonce = "replayed_nonce", 401, "This signature's nonce was used before; sign each request anew.", "A replay, or a client that reuses nonces.", "A replayed request never has a second effect.";
     WrongSignature = "wrong_signature", 401, "The signature does not match the message `METHOD\\ntarget\\ntimestamp\\nnonce\\nbody\\n`.", "A client error; many from one source may be an attack.", "Nothing was recorded.";
     NotFound = "not_found", 404, "There is no such resource for this merchant.", "A client error.", "Another merchant's order looks the same as none; a path that is none is on record (C02, C81).";

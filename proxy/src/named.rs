@@ -190,6 +190,10 @@ pub(crate) fn seen(order: &Order, position: u16, view: &RefundView, proof: Proof
         return mismatch(Mismatch::Amount);
     }
     let told = |event| Happening { event, tell: true };
+    let reversed = |event| Happening {
+        event,
+        tell: order.ends_with(position),
+    };
     let mut events = Vec::with_capacity(2);
     match view.state {
         // A fact is a fact, also after a refusal that was taken for the last word.
@@ -197,7 +201,7 @@ pub(crate) fn seen(order: &Order, position: u16, view: &RefundView, proof: Proof
             if !attempt.is_reversing() {
                 events.extend(mismatch(Mismatch::State).events);
             }
-            events.push(told(TradeEvent::AttemptReversed {
+            events.push(reversed(TradeEvent::AttemptReversed {
                 attempt: position,
                 proof,
                 refunded: Some(true),

@@ -9,17 +9,16 @@ mod refunds;
 
 use crate::{
     app::App,
-    errand,
+    errand::{self, sole},
     exchange::{self, Exchanged},
     paid,
     payment::{Errand, Texts},
     schedule::Schedule,
     settle,
-    stages::claim::the_orders,
 };
 use channel::{Account, Answer, FailureClass};
 use domain::*;
-use ledger::{Attempt, Claim, CommitError, Held, Order};
+use ledger::{Attempt, CommitError, Held, Order};
 use places::Lane;
 use plans::Plans;
 use refunds::{refund_step, refund_wait, surplus};
@@ -450,14 +449,6 @@ fn free_to_close(app: &App, order: &Order, reason: CloseReason) -> Option<Option
         return Some(None);
     }
     sole(app, order).map(Some)
-}
-
-/// The claim on the order itself: nobody else begins, charges or replaces while it is held. `None` while somebody has it.
-fn sole(app: &App, order: &Order) -> Option<Held> {
-    match app.ledger().claims().claim(the_orders(order.id)) {
-        Claim::Won(held) => Some(held),
-        Claim::Lost(_) => None,
-    }
 }
 
 /// The channel does not know the order. A precreated one does not exist until somebody scans it, one handed out until

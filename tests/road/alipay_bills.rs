@@ -163,7 +163,7 @@ async fn bills(yard: &Yard) -> Done {
 /// Until the bill is made.
 async fn placed(till: &Till<'_>, asked: &Value, in_query: bool) -> anyhow::Result<Value> {
     let mut last = String::new();
-    for _ in 0..40 {
+    for _ in 0..160 {
         let said = till.said(&till.bill(asked, in_query).await?)?;
         if said.code == "10000" {
             return Ok(said.content);
@@ -171,5 +171,5 @@ async fn placed(till: &Till<'_>, asked: &Value, in_query: bool) -> anyhow::Resul
         last = said.code;
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    bail!("no bill after 10 s: {last}")
+    bail!("no bill: {last}")
 }

@@ -702,7 +702,12 @@ async fn two_people_resolve_a_difference() -> Done {
         "/api/differences?merchant={}&date={day}&state=open",
         demo.place.merchants[0].id
     );
-    let open = until_listed(&a, &list, before["differences"].as_array().map_or(0, Vec::len)).await?;
+    let open = until_listed(
+        &a,
+        &list,
+        before["differences"].as_array().context("differences")?,
+    )
+    .await?;
     let wanted = json!({ "resolution": "explained", "reason": "counted a day later" });
     for difference in &open {
         let path = format!("/api/differences/{}", difference["index"]);
@@ -764,17 +769,16 @@ async fn two_people_resolve_a_difference() -> Done {
     ))
 }
 
-/// The desk has read so many at least.
-async fn until_listed(officer: &Officer, path: &str, least: usize) -> anyhow::Result<Vec<Value>> {
-    for _ in 0..100 {
+/// The desk has read each of these. It may list further ones, which a later bill cleared up.
+async fn until_listed(officer: &Officer, path: &str, wanted: &[Value]) -> anyhow::Result<Vec<Value>> {
+    for _ in 0..400 {
         let found = officer.ask("GET", path, None).await?;
-        if let Some(list) = found["differences"]
-            .as_array()
-            .filter(|list| !list.is_empty() && list.len() >= least)
-        {
+        let list = found["differences"].as_array().context("differences")?;
+        let is_listed = |one: &Value| list.iter().any(|d| d["index"] == one["journal_index"]);
+        if !list.is_empty() && wanted.iter().all(is_listed) {
             return Ok(list.clone());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Err(anyhow!("the desk did not read {least} differences"))
+    Err(anyhow!("the desk did not read all of {wanted:?}"))
 }

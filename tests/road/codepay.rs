@@ -224,7 +224,7 @@ async fn bills(yard: &Yard, sdk: &Sdk) -> Done {
         (funds, false, 11),
     ] {
         let mut place = sdk.wechat("GET", &target, None).await?;
-        for _ in 0..20 {
+        for _ in 0..80 {
             if place.status == 200 {
                 break;
             }

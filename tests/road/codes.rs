@@ -4,7 +4,10 @@
 mod at_once;
 mod unionpay;
 
-use crate::clock::{clear_of_day_ends, ends_soon, now};
+use crate::{
+    clock::{clear_of_day_ends, ends_soon, now},
+    routes::until_on_record,
+};
 use anyhow::{bail, ensure};
 use domain::{Instant, TradeEntry, TradeEvent};
 use journal::{Reader, disk::RealDisk};
@@ -308,6 +311,13 @@ async fn late(channel: &'static str, codepay: bool, away: bool) -> Done {
         c.told(&order, &["payment.reversed"]).await?;
         orders.push(order);
     }
+    // The payer of the second one was asked for another code, and paid by that.
+    let mut lost = lost;
+    lost["auth_code"] = c.payer("paid").await?.into();
+    let sold = c.scan_paid(&lost).await?;
+    ensure!(sold["attempt"] == 2 && sold["id"] == orders[1]["id"], "{sold}");
+    let heard = ["payment.reversed", "payment.paid"];
+    c.told(&sold, &heard).await?;
     for order in &orders[..2] {
         let mut there = None;
         for _ in 0..300 {
@@ -339,9 +349,22 @@ async fn late(channel: &'static str, codepay: bool, away: bool) -> Done {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         c.nobody_is_charged(order).await?;
-        c.until(order, "reversed").await?;
-        c.told(order, &["payment.reversed", "payment.reversed"]).await?;
     }
+    let back = c.until(&orders[0], "reversed").await?;
+    c.told(&back, &["payment.reversed", "payment.reversed"]).await?;
+    let back = c
+        .shop
+        .until(back["id"].as_str().unwrap_or_default(), "its end", |o| {
+            o["reverse"]["refunded"] != false
+        })
+        .await?;
+    ensure!(back["reverse"]["refunded"] == true, "{back}");
+    // What the first code's charge took went back; the sale stands, and the shop, which was told of it, is told nothing more.
+    let stands = c.until(&sold, "paid").await?;
+    ensure!(stands["attempt"] == 2, "{stands}");
+    c.charged_once(&stands).await?;
+    back_on_record(&c, &sold).await?;
+    c.told(&sold, &heard).await?;
     c.told(&orders[2], &["payment.reversed"]).await?;
     once_on_record(&c, &orders[2]).await?;
     c.demo.services.stop().await?;
@@ -358,6 +381,24 @@ async fn charge_that_comes_late(c: &Counter, amount: u64) -> anyhow::Result<(Val
         c.fault(&body, "notice", "drop").await?; // it tells, and the notice is lost
     }
     Ok((body, end))
+}
+
+/// That the late charge of an order's first code was taken back stands on record.
+async fn back_on_record(c: &Counter, order: &Value) -> Done {
+    let reversed = |e: &TradeEntry| {
+        let of = e.order.map(|id| id.to_string());
+        matches!(
+            e.event,
+            TradeEvent::AttemptReversed {
+                attempt: 1,
+                refunded: Some(true),
+                ..
+            }
+        ) && of.as_deref() == order["id"].as_str()
+    };
+    let all = until_on_record(&c.demo, 0, |all| all.iter().any(reversed)).await?;
+    ensure!(all.iter().any(reversed), "it is not on record as taken back");
+    Ok(())
 }
 
 /// That nothing came late stands on record once, of the one order of which that is true.

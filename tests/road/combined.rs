@@ -158,7 +158,7 @@ async fn life(yard: &Yard, sdk: &Sdk) -> anyhow::Result<()> {
         paid[0]["paid"]["trade_no"] != paid[1]["paid"]["trade_no"],
         "one trade number for two orders: {paid:?}"
     );
-    for _ in 0..100 {
+    for _ in 0..400 {
         if relayed(yard) > before {
             break;
         }

@@ -140,13 +140,7 @@ async fn silent_create(yard: &Yard, channel: &str) -> anyhow::Result<String> {
         again["id"] == gone["id"] && again["number"] == body["order_no"],
         "the repeat has another number: {again}"
     );
-    yard.pay(&again).await?;
-    yard.until(id(&again)?, "payment", |o| o["state"] == "paid")
-        .await?;
-    ensure!(
-        yard.at_channel(&again).await?.len() == 1,
-        "not one order at the channel"
-    );
+    yard.paid_once(&again).await?;
     Ok("never sent, not placed, told; the same number placed anew and paid".into())
 }
 
@@ -272,7 +266,7 @@ async fn notice_of(yard: &Yard, order: &Value, step: &str) -> anyhow::Result<Str
     let order = yard.until(id, "payment", |o| o["state"] == "paid").await?;
     yard.told(id, "payment.paid").await?;
     let mut notice = Value::Null;
-    for _ in 0..150 {
+    for _ in 0..400 {
         notice = yard.at_channel(&order).await?[0]["notices"][0].clone();
         if notice["status"] == "acknowledged" {
             let tries = notice["attempts"].as_array().map_or(0, Vec::len);

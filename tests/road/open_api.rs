@@ -8,9 +8,8 @@ use crate::{
     routes,
     seen::{Done, pay, placed, post, shown, told, with},
 };
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::TradeEvent;
 use sandbox::demo::{
     Demo, codes,
     merchant::Merchant,
@@ -32,14 +31,7 @@ pub(crate) async fn served_at_v3(demo: &Demo, version: u64, v3: bool) -> Done {
     demo.place.openapi_v3.store(v3, Ordering::Relaxed);
     demo.place
         .write_registries(version, &Addresses::of(&demo.channels), FOREVER)?;
-    for _ in 0..15 {
-        let taken = |event: &TradeEvent| matches!(event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
-        let entries = routes::entries(demo).await?;
-        if entries.iter().any(|e| taken(&e.event)) {
-            return Ok(());
-        }
-    }
-    bail!("the registries of version {version} were not taken")
+    routes::until_taken(demo, version).await
 }
 
 /// A request as Alipay got it.
@@ -291,7 +283,7 @@ async fn lost(yard: &Yard, by: &Merchant, kind: &str) -> Done {
     let order = answer.json();
     // The same number once more, by the merchant: it is the same order.
     let mut again = post(by, "/v1/payments", &body).await?;
-    for _ in 0..100 {
+    for _ in 0..400 {
         if again.json()["state"] == "awaiting_payment" {
             break;
         }

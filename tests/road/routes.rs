@@ -125,13 +125,7 @@ impl Road {
         self.demo
             .place
             .write_registries(version, &Addresses::of(&self.demo.channels), 4_102_444_800_000)?;
-        let loaded = |e: &TradeEntry| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
-        let all = until_on_record(&self.demo, 0, |all| all.iter().any(loaded)).await?;
-        ensure!(
-            all.iter().any(loaded),
-            "the registries of version {version} were not taken"
-        );
-        Ok(())
+        until_taken(&self.demo, version).await
     }
 
     /// How many orders the channel has under this number, by account, and how many of them are open.
@@ -181,6 +175,18 @@ pub(crate) async fn until_on_record(
         }
         sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Waits until registries of this version are in force.
+pub(crate) async fn until_taken(demo: &Demo, version: u64) -> Done {
+    let loaded =
+        |e: &TradeEntry| matches!(&e.event, TradeEvent::RegistryLoaded { version: v, .. } if *v == version);
+    let all = until_on_record(demo, 0, |all| all.iter().any(loaded)).await?;
+    ensure!(
+        all.iter().any(loaded),
+        "the registries of version {version} were not taken"
+    );
+    Ok(())
 }
 
 /// Waits until all that is durable now is in the signed tree.
@@ -558,7 +564,7 @@ async fn unknown_orders(road: &Road, wallet: usize) -> Done {
     // As soon as the channel has it.
     let payer = async {
         let paid = json!({ "channel": channel, "out_trade_no": body["order_no"], "outcome": "paid" });
-        for _ in 0..200 {
+        for _ in 0..800 {
             if road.demo.control("/control/pay", &paid).await.is_ok() {
                 return Ok(());
             }
@@ -616,14 +622,47 @@ async fn told(road: &Road, order: &Value, wanted: &[&str]) -> Done {
 //= C60
 //= C65
 async fn what_charges_never_moves_by_itself() {
-    let road = Road::open().await.expect("demo");
-    for wallet in [1, 2] {
-        charges(&road, wallet)
-            .await
-            .unwrap_or_else(|e| panic!("{}: {e:#}", WALLETS[wallet].0));
-    }
+    // A close may be slow, and is answered all the same, while the buyer's data lives.
+    let road = Road::with(Options {
+        answer_ms: 4500,
+        vault: (5, 30),
+        ..options()
+    })
+    .await
+    .expect("demo");
+    let both = async {
+        for wallet in [1, 2] {
+            charges(&road, wallet)
+                .await
+                .unwrap_or_else(|e| panic!("{}: {e:#}", WALLETS[wallet].0));
+        }
+    };
+    let ((), replaced) = tokio::join!(both, replaced_while_it_is_asked_for(&road));
+    replaced.unwrap_or_else(|e| panic!("replaced: {e:#}"));
     road.demo.services.stop().await.expect("stops");
     road.demo.prove_journal().expect("the journal verifies");
+}
+
+/// A query sees the close that makes way for the next account before that close is answered: the order goes on, and nobody is
+/// told that it is closed.
+//= C65
+async fn replaced_while_it_is_asked_for(road: &Road) -> Done {
+    let [_, second] = road.accounts(0);
+    let body = road.body(0, 430);
+    for (operation, kind) in [("create", "timeout_after"), ("close", "slow")] {
+        road.demo.control("/control/fault", &json!({ "channel": "wechat", "operation": operation, "kind": kind, "out_trade_no": body["order_no"] })).await?;
+    }
+    let answer = road.place(&body).await?;
+    let order = answer.json();
+    ensure!(
+        answer.status == 201 && order["attempt"] == 2 && order["account"] == second,
+        "{} {order}",
+        answer.status
+    );
+    pay(road, &order).await?;
+    let id = order["id"].as_str().unwrap_or_default();
+    let paid = road.shop.until(id, "payment", |o| o["state"] == "paid").await?;
+    told(road, &paid, &["payment.paid"]).await
 }
 
 async fn charges(road: &Road, wallet: usize) -> Done {

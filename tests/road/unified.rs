@@ -202,10 +202,28 @@ async fn the_same_content_gets_the_same_answer_and_another_is_refused(demo: &Dem
         "free text takes no part in the content"
     );
     let changed = post(shop, "/v1/payments", native(&no, 101)).await?;
+    names(&changed, "order_changed", "`amount`")?;
+    // Its end is what was first said: a repeat names that one or none.
+    let mut end = native(&no, 100);
+    end["expires_at"] = first.json()["expires_at"].clone();
+    let same = post(shop, "/v1/payments", end.clone()).await?;
+    ensure!(same.status == 200, "{}", same.json());
+    end["expires_at"] = json!(crate::clock::now().plus_millis(86_400_000).to_string());
+    names(
+        &post(shop, "/v1/payments", end).await?,
+        "order_changed",
+        "`expires_at`",
+    )
+}
+
+/// Refused as changed, by the name of what is another.
+fn names(answer: &Answer, code: &str, field: &str) -> Done {
+    let said = answer.json();
     ensure!(
-        changed.status == 409 && changed.json()["code"] == "order_changed",
-        "{}",
-        changed.json()
+        answer.status == 409
+            && said["code"] == code
+            && said["detail"].as_str().is_some_and(|d| d.contains(field)),
+        "{said}"
     );
     Ok(())
 }
@@ -351,13 +369,16 @@ async fn refunds_are_once_each_and_may_be_withdrawn(demo: &Demo, shop: &Merchant
         seen["refunds"]
     );
     let changed = post(shop, &path, json!({ "refund_no": "r1", "amount": 300 })).await?;
-    ensure!(changed.json()["code"] == "refund_changed", "{}", changed.json());
-    post(
-        shop,
-        &path,
-        json!({ "refund_no": "h", "amount": 600, "hold": true }),
-    )
-    .await?;
+    names(&changed, "refund_changed", "`amount`")?;
+    let held = json!({ "refund_no": "r1", "amount": 400, "hold": true });
+    names(&post(shop, &path, held).await?, "refund_changed", "`hold`")?;
+    let hold = json!({ "refund_no": "h", "amount": 600, "hold": true });
+    for _ in 0..2 {
+        let held = post(shop, &path, hold.clone()).await?;
+        ensure!(held.json()["state"] == "held", "{}", held.json());
+    }
+    let sent = json!({ "refund_no": "h", "amount": 600 });
+    names(&post(shop, &path, sent).await?, "refund_changed", "`hold`")?;
     let over = post(shop, &path, json!({ "refund_no": "r2", "amount": 1 })).await?;
     ensure!(
         over.json()["code"] == "refund_exceeds_paid"

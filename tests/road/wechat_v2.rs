@@ -277,6 +277,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         root_sn: None,
         sign_method: Default::default(),
         sha1: false,
+        key_by_serial: false,
         bank: None,
         encrypts: false,
         openapi: Default::default(),

@@ -40,10 +40,19 @@ pub struct Standing {
     pub failed: bool,
     /// A call got no answer, and no order has been answered since.
     pub suspect: bool,
+    /// Its breaker is not closed, because of answers that came, only late.
+    pub late: bool,
     /// 0 for a success rate of 95 % and more, 1 for 80 %, 2 for less.
     pub unreliable: u8,
     /// 1 where it answers slowly.
     pub slow: u8,
+}
+
+impl Standing {
+    /// It is taken only where none is in order.
+    pub fn is_barred(&self) -> bool {
+        self.open || self.on_trial || self.late
+    }
 }
 
 /// The accounts that an order may go to, in the order of the acquirer's file, and the rule that says so. Without a rule
@@ -103,6 +112,7 @@ pub fn in_order(
             s.on_trial,
             s.failed,
             s.suspect,
+            s.late,
             c.standby,
             s.unreliable,
             s.slow,
@@ -205,7 +215,7 @@ mod tests {
         );
     }
 
-    /// In that order: what may take it, what is in doubt, where it failed already, what is being tried out, what is known to be
+    /// In that order: what may take it, what answers late, what is in doubt, where it failed already, what is being tried out, what is known to be
     /// down.
     #[test]
     //= C63
@@ -227,6 +237,7 @@ mod tests {
                 slow: 1,
                 ..well
             },
+            Standing { late: true, ..well },
             Standing {
                 suspect: true,
                 ..well

@@ -1,8 +1,8 @@
 //! What a channel said to a request.
 
 use domain::{
-    AccountNo, Amount, ChannelNo, Instant, KeyRef, PaidFacts, PayeeNo, Reach, RefundState, SignMethod,
-    TradeNo, Unclear,
+    AccountNo, Amount, ChannelNo, Instant, KeyRef, Mismatch, PaidFacts, PayeeNo, Reach, RefundState,
+    SignMethod, TradeNo, Unclear,
 };
 use std::sync::Arc;
 use vault::{Payer, Text};
@@ -82,6 +82,8 @@ pub enum Answer {
     Failed(Failure),
     /// The channel refused a charge on the payer's side, and named the payer.
     Declined(Failure, Payer),
+    /// It names another order than the request did, or another amount of it; whatever else it says is not of ours.
+    Amiss(Mismatch),
     /// Nobody knows.
     Unclear(Unclear),
 }

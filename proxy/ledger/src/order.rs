@@ -86,6 +86,15 @@ impl Refund {
         self.named.unwrap_or(self.intended)
     }
 
+    /// Whether it was asked for with the word that it is to wait; `None` where it was sent more than once since.
+    pub fn was_held(&self) -> Option<bool> {
+        match (self.state, self.tries) {
+            (RefundState::Held | RefundState::Cancelled, _) => Some(true),
+            (_, 1) => Some(self.intended > self.at),
+            _ => None,
+        }
+    }
+
     /// When the books count it: when it was done; before that, when it was last about to be sent.
     pub fn counted(&self) -> Instant {
         self.done.unwrap_or(self.intended)
@@ -208,6 +217,14 @@ impl Order {
             .map(|(_, position, a)| (position, a))
     }
 
+    /// True where the end of this attempt is the order's: no other payment stands, and no later attempt goes on.
+    pub fn ends_with(&self, attempt: u16) -> bool {
+        match self.winner() {
+            Some((winner, _)) => winner == attempt,
+            None => usize::from(attempt) == self.attempts.len() || !self.latest().counts(),
+        }
+    }
+
     /// Paid attempts that lost, of which something is not yet on its way back. Where the merchant alone holds the key, only the
     /// merchant can send them back.
     pub fn surplus(&self) -> Vec<u16> {
@@ -255,15 +272,37 @@ impl Order {
 
     /// Fen that are back with the payer of the winning payment.
     pub fn refunded(&self) -> Amount {
-        let Some((winner, _)) = self.winner() else {
-            return Amount::ZERO;
-        };
+        self.winner()
+            .map_or(Amount::ZERO, |(winner, _)| self.back(winner))
+    }
+
+    /// Fen of this attempt that refunds have returned.
+    fn back(&self, attempt: u16) -> Amount {
         let done = self
             .refunds
             .iter()
-            .filter(|r| r.attempt == winner && r.state == RefundState::Succeeded);
+            .filter(|r| r.attempt == attempt && r.state == RefundState::Succeeded);
         done.fold(Amount::ZERO, |sum, r| {
             sum.checked_add(r.amount).unwrap_or(Amount::MAX)
+        })
+    }
+
+    /// Paid attempts by which the order does not stand, and what of each is back with its payer: one too many that was refunded, or
+    /// one that was taken back. What of it is not back yet goes back.
+    pub fn beside_the_winner(&self) -> impl Iterator<Item = (&Attempt, Amount)> {
+        let winner = self.winner().map(|(position, _)| position);
+        let others = (1..)
+            .zip(&self.attempts)
+            .filter(move |(position, _)| Some(*position) != winner);
+        others.filter_map(|(position, attempt)| {
+            let (facts, _) = attempt.paid.as_ref()?;
+            let back = match attempt.state {
+                AttemptState::Reversed => facts.amount,
+                _ => self.back(position),
+            };
+            // Whether it stands nobody knows, or it is the merchant's to send back.
+            let open = attempt.state == AttemptState::Unresolved || attempt.keys == Keys::Merchant;
+            (!back.is_zero() || !open).then_some((attempt, back))
         })
     }
 

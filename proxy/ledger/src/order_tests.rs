@@ -799,3 +799,28 @@ fn at_alipay_a_code_is_reversed_before_and_after_its_payment() {
         assert!(go(&mut of(pay_way), reverse(1)).is_err(), "{pay_way:?}");
     }
 }
+
+/// What was asked for at first: a repeat says the same, or is another.
+#[test]
+fn whether_a_refund_was_to_wait_is_known_until_it_is_sent_again() {
+    let mut order = order();
+    go(&mut order, paid(1, 100, 10)).expect("paid");
+    let no = RefundNo::new("r").expect("lawful");
+    let apply = |order: &mut Order, at, event: TradeEvent| {
+        order.check(&event).expect("lawful");
+        order.apply(order.last + 1, Instant::from_secs(at), &event);
+        order.refund(&no).and_then(Refund::was_held)
+    };
+    let held = TradeEvent::RefundHeld {
+        amount: Amount::from_fen(40),
+        attempt: 1,
+        number: ChannelNo::new("r").expect("lawful"),
+        refund_no: RefundNo::new("r").expect("lawful"),
+    };
+    let mut at_once = order.clone();
+    assert_eq!(apply(&mut order, 20, held), Some(true));
+    assert_eq!(apply(&mut order, 21, refund("r", 40)), Some(true), "released");
+    assert_eq!(apply(&mut at_once, 20, refund("r", 40)), Some(false));
+    assert_eq!(apply(&mut at_once, 21, failed("r")), Some(false));
+    assert_eq!(apply(&mut at_once, 22, refund("r", 40)), None, "who knows");
+}

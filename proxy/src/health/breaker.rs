@@ -71,13 +71,22 @@ pub struct Looks {
     pub suspect: bool,
 }
 
-/// Why no call goes there.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Why no call goes there where another account is in order; the last is the worst.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Barred {
-    /// It is open.
-    Open,
+    /// It is not closed, but the last call that ended badly was answered, only late: its orders come to be.
+    Slow,
     /// It is half open, and another call tries it out.
     OnTrial,
+    /// It is open.
+    Open,
+}
+
+impl Barred {
+    /// Its calls are answered all the same.
+    pub fn answers(self) -> bool {
+        self == Barred::Slow
+    }
 }
 
 /// The breaker.
@@ -90,6 +99,8 @@ pub struct Breaker {
     calls: VecDeque<Call>,
     /// Bad calls without a good one between them.
     in_a_row: u32,
+    /// While it is not closed: what ended badly last was answered, only late.
+    late: bool,
     /// How often it opened without having been closed for good.
     openings: u32,
     /// Since when a question of ours is under way, for no order's sake.
@@ -109,6 +120,7 @@ impl Breaker {
             doubt: None,
             calls: VecDeque::new(),
             in_a_row: 0,
+            late: false,
             openings: 0,
             asking: None,
             wanted: false,
@@ -157,6 +169,11 @@ impl Breaker {
             (State::HalfOpen { .. }, None) => self.close(now),
             // What was under way when it opened, or had nowhere else to go.
             (State::Open { .. }, None) => self.half_open(now),
+            // No turn, but its orders may come to be again, or do so no more.
+            (State::Open { .. }, Some(ailment)) => {
+                self.late = ailment == Ailment::Slow;
+                None
+            }
             _ => None,
         }
     }
@@ -193,6 +210,7 @@ impl Breaker {
             (State::Open { .. }, None) => self.half_open(now),
             (State::Open { .. }, Some(_)) => {
                 // No turn: it was open and stays so.
+                self.late = false;
                 self.openings = self.openings.saturating_add(1);
                 self.state = State::Open {
                     until: now + self.rest(),
@@ -259,11 +277,10 @@ impl Breaker {
     pub fn looks(&self, now: Duration) -> Looks {
         let barred = match self.state {
             State::Closed => None,
+            State::HalfOpen { trial } if trial.is_none_or(|since| since + self.settings.trial <= now) => None,
+            _ if self.late => Some(Barred::Slow),
             State::Open { .. } => Some(Barred::Open),
-            State::HalfOpen { trial: Some(since) } if now < since + self.settings.trial => {
-                Some(Barred::OnTrial)
-            }
-            State::HalfOpen { .. } => None,
+            State::HalfOpen { .. } => Some(Barred::OnTrial),
         };
         if self.state != State::Closed {
             return Looks {
@@ -351,6 +368,7 @@ impl Breaker {
 
     fn open(&mut self, now: Duration, ailment: Ailment) -> Option<Turn> {
         self.openings = self.openings.saturating_add(1);
+        self.late = ailment == Ailment::Slow;
         let until = now + self.rest();
         self.turn(State::Open { until }, Some(ailment))
     }

@@ -88,7 +88,7 @@ impl Health {
         }
         let asking = self.looks(channel, account, OperationClass::Ask, now);
         Looks {
-            barred: placing.barred.or(asking.barred),
+            barred: placing.barred.max(asking.barred),
             unreliable: placing.unreliable.max(asking.unreliable),
             slow: placing.slow.max(asking.slow),
             suspect: placing.suspect,
@@ -105,7 +105,7 @@ impl Health {
             _ => None,
         };
         Looks {
-            barred: placing.barred.or(asking),
+            barred: placing.barred.max(asking),
             ..placing
         }
     }

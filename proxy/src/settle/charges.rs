@@ -1,6 +1,8 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
-use super::{Ending, Settled, amiss, declined, fits::says_nothing, order_seen, place_failed, unknown};
+use super::{
+    Ending, Settled, amiss, answered_amiss, declined, fits::says_nothing, order_seen, place_failed, unknown,
+};
 use channel::{
     Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView,
     auth_code::{Refusal, refusal},
@@ -32,6 +34,7 @@ pub fn charged(
             settled
         }
         Answer::Failed(failure) | Answer::Declined(failure, _) => refused(order, attempt, failure, payer),
+        Answer::Amiss(what) => answered_amiss(order, attempt, what),
         Answer::Unclear(reason) => unknown(attempt, reason),
         _ => unknown(attempt, Unclear::Garbage),
     }
@@ -77,6 +80,7 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> 
             Ending::Unknown,
         ),
     };
+    let taken = known.and_then(|a| a.paid.as_ref()).map(|_| true);
     let done = |refunded| {
         Settled::new(
             TradeEvent::AttemptReversed {
@@ -84,14 +88,15 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> 
                 proof: Proof::Answer,
                 refunded,
             },
-            true,
+            order.ends_with(attempt),
             Ending::Recorded,
         )
     };
     match answer {
         Answer::Reversed(ReverseView { again: true, .. }) => unknown(None),
         Answer::Reversed(ReverseView { absent: true, .. }) if may_come => unknown(Some(Unclear::NotOpened)),
-        Answer::Reversed(ReverseView { refunded, .. }) => done(refunded),
+        // WeChat does not tell, but what it had taken is known.
+        Answer::Reversed(ReverseView { refunded, .. }) => done(refunded.or(taken)),
         Answer::Failed(Failure { code, class }) => match class {
             FailureClass::NotFound if may_come => unknown(Some(Unclear::NotOpened)),
             FailureClass::NotFound => done(Some(false)),
@@ -121,6 +126,8 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> 
 pub(super) struct Seen<'a> {
     pub(super) known: &'a Attempt,
     pub(super) attempt: u16,
+    /// What becomes of it becomes of the order.
+    pub(super) ends_the_order: bool,
     pub(super) view: &'a OrderView,
     pub(super) proof: Proof,
     /// The pseudonym of who paid or was refused, where the channel tells.
@@ -138,6 +145,7 @@ pub(super) fn seen(
     let Seen {
         known,
         attempt,
+        ends_the_order,
         view,
         proof,
         payer,
@@ -156,7 +164,7 @@ pub(super) fn seen(
             proof,
             refunded,
         },
-        tell: true,
+        tell: ends_the_order,
     };
     let events = match (&view.state, &known.paid) {
         (ChannelState::Paid(facts) | ChannelState::Refunded(facts), _) if facts.amount != known.amount => {
@@ -191,7 +199,9 @@ pub(super) fn seen(
             event: TradeEvent::AttemptClosed { attempt, proof },
             tell: true,
         }],
-        (ChannelState::Reversed, _) if open || reversing => vec![reversed(None)],
+        (ChannelState::Reversed, taken) if open || reversing => {
+            vec![reversed(taken.as_ref().map(|_| true))]
+        }
         (ChannelState::Declined(code), None) => declined(known, attempt, code, payer).collect(),
         (ChannelState::NotPaid | ChannelState::Paying, None)
             if matches!(known.state, AttemptState::Intended | AttemptState::Unknown)

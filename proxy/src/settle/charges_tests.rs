@@ -443,3 +443,74 @@ fn a_cancel_before_the_scan_stays_open_and_takes_back_what_is_paid_then() {
         ["mismatched", "attempt_paid"]
     );
 }
+
+/// A fresh code under the same number was paid, and the former one's charge arrives after all: it goes back, and the sale stands.
+#[test]
+//= C60
+fn the_end_of_a_former_charge_is_told_nobody_whose_order_goes_on() {
+    let is_reversed = |attempt, refunded| TradeEvent::AttemptReversed {
+        attempt,
+        proof: Proof::Answer,
+        refunded,
+    };
+    let nothing = then(reversing(), [is_reversed(1, Some(false))]);
+    let mut second = super::super::tests::intent();
+    if let TradeEvent::AttemptIntended {
+        attempt,
+        number,
+        pay_way,
+        ..
+    } = &mut second
+    {
+        (*attempt, *number, *pay_way) = (2, name("shop-2"), PayWay::Micropay);
+    }
+    let paid = |attempt, facts| TradeEvent::AttemptPaid {
+        attempt,
+        facts,
+        payer: None,
+        proof: Proof::Query,
+        seal: None,
+    };
+    let again = then(nothing, [second]);
+    let sold = then(
+        again.clone(),
+        [paid(
+            2,
+            PaidFacts {
+                trade_no: name("T2"),
+                ..facts(100)
+            },
+        )],
+    );
+    let late = |order: &Order| then(order.clone(), [paid(1, facts(100))]);
+    let reverse = || {
+        Answer::Reversed(ReverseView {
+            again: false,
+            refunded: None,
+            absent: false,
+        })
+    };
+    for (order, why) in [(&sold, "it is paid"), (&again, "it is being paid")] {
+        assert_eq!(
+            said(&reversed(&late(order), 1, reverse(), false)),
+            ["attempt_reversed"],
+            "{why}"
+        );
+        assert_eq!(
+            seen_by(&late(order), ChannelState::Reversed, Proof::Query),
+            ["attempt_reversed"],
+            "{why}"
+        );
+    }
+    // Where nothing else came of the order, its end is.
+    let undone = then(again, [is_reversed(2, Some(false))]);
+    // WeChat does not say whether money went back; whether it had taken any may be known.
+    for (order, back) in [(late(&undone), Some(true)), (reversing(), None)] {
+        let settled = reversed(&order, 1, reverse(), false);
+        assert_eq!(said(&settled), ["attempt_reversed!"]);
+        let TradeEvent::AttemptReversed { refunded, .. } = &settled.events[0].event else {
+            panic!("{:?}", settled.events[0].event)
+        };
+        assert_eq!(*refunded, back);
+    }
+}

@@ -476,6 +476,9 @@ impl Claim {
         let same = same_number
             && self.same_payee(latest, create)
             && (latest.content == *content || same_but_token(latest, create, sealed));
+        if same && !native {
+            the_same_end(order, create)?;
+        }
         match (order.state(), same) {
             // Its number is one for ever, and may be on its way yet.
             (_, false) if !native && create.combined.is_some() => Err(Fault::of(Code::OrderChanged).into()),
@@ -563,7 +566,7 @@ impl Claim {
             {
                 Err(Fault::of(Code::OrderInProgress).into())
             }
-            _ => Err(Fault::of(Code::OrderChanged).into()),
+            _ => Err(changed(latest, create).into()),
         }
     }
 
@@ -595,11 +598,23 @@ impl Claim {
         };
         let native = matches!(sealed.cargo, Cargo::Verbatim(_));
         match earlier.state {
-            _ if earlier.amount != refund.amount => Err(Fault::of(Code::RefundChanged).into()),
+            _ if earlier.amount != refund.amount => {
+                let on_record = format!("`amount` is {} on record.", earlier.amount.fen());
+                Err(Fault::new(Code::RefundChanged, on_record).into())
+            }
             _ if target.is_some_and(|position| position != earlier.attempt) => {
                 Err(Fault::of(Code::RefundChanged).into())
             }
             RefundState::Failed => Ok(anew(only_repeats)?),
+            // What waits to be released is not sent because the number comes again, nor held back what is on its way.
+            _ if !native && earlier.was_held().is_some_and(|held| held != refund.hold) => Err(Fault::new(
+                Code::RefundChanged,
+                format!(
+                    "`hold` is {} on record; a refund that is held is sent by its release.",
+                    !refund.hold
+                ),
+            )
+            .into()),
             // What was never sent, or was sent under another number, would be another refund at the channel.
             RefundState::Held | RefundState::Cancelled if native => {
                 Err(Fault::of(Code::RefundChanged).into())
@@ -684,6 +699,58 @@ fn needs_renewal(attempt: &Attempt, now: Instant) -> bool {
         Some((Reach::HandedOut, _)) => attempt.expires > now,
         Some((Reach::Link(_), since)) => now >= since.plus_millis(270_000),
         Some((_, since)) => attempt.channel == Channel::Wechat && now >= since.plus_millis(110 * 60_000),
+    }
+}
+
+/// While an order is open its end is what was first said: a repeat that names another one would rely on what is not so. One that
+/// names none does not. A payment code's repeat is answered from the record, and of a group's orders nobody knows here who named
+/// their end.
+fn the_same_end(order: &Order, create: &Create) -> Result<(), Fault> {
+    let latest = order.latest();
+    let open = matches!(order.state(), OrderState::AwaitingPayment | OrderState::Unknown);
+    let counts = create.by_code.is_none() && create.combined.is_none() && !latest.pay_way.charges();
+    match create.expires {
+        // Merchants are told whole seconds.
+        Some(end) if open && counts && end.secs() != latest.expires.secs() => Err(Fault::new(
+            Code::OrderChanged,
+            format!(
+                "`expires_at` is {} on record; repeat the order with that, or without one.",
+                latest.expires
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// That another content came under an order's number, and which field of it is another, as far as the record has them.
+fn changed(latest: &Attempt, create: &Create) -> Fault {
+    let registered = create.device != crate::payment::Registered::None;
+    let fields = [
+        ("amount", latest.amount != create.amount),
+        ("channel", latest.channel != create.channel),
+        ("pay_way", latest.pay_way != create.pay_way),
+        ("code", latest.code != create.code),
+        (
+            "account",
+            create.account.as_ref().is_some_and(|own| *own != latest.account),
+        ),
+        (
+            "payee",
+            create.payee.as_ref().is_some_and(|own| *own != latest.payee),
+        ),
+        ("bank", latest.bank != create.bank),
+        ("terminal", !registered && latest.terminal != create.terminal),
+    ];
+    let others: Vec<&str> = fields
+        .iter()
+        .filter_map(|(name, differs)| differs.then_some(*name))
+        .collect();
+    match others.is_empty() {
+        true => Fault::of(Code::OrderChanged),
+        false => Fault::new(
+            Code::OrderChanged,
+            format!("Not as on record: `{}`.", others.join("`, `")),
+        ),
     }
 }
 

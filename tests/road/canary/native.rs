@@ -39,7 +39,7 @@ impl Run {
             &json!({ "channel": "wechat", "out_trade_no": number, "outcome": "paid", "payer": payer }),
         )
         .await?;
-        for _ in 0..100 {
+        for _ in 0..400 {
             if !self.demo.shop().came("/relay/wechat/").is_empty() {
                 break;
             }
@@ -159,7 +159,7 @@ impl Run {
             &json!({ "channel": "alipay", "out_trade_no": number, "outcome": "paid", "payer": payer }),
         )
         .await?;
-        for _ in 0..100 {
+        for _ in 0..400 {
             if !self.demo.shop().came("/relay/alipay/").is_empty() {
                 break;
             }

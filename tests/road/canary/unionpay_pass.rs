@@ -24,7 +24,7 @@ impl Run {
             &json!({ "channel": "unionpay", "out_trade_no": number, "outcome": "paid", "payer": card }),
         )
         .await?;
-        for _ in 0..200 {
+        for _ in 0..800 {
             if !self.demo.shop().came("/relay/unionpay/").is_empty() {
                 break;
             }

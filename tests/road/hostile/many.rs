@@ -575,7 +575,7 @@ async fn what_nobody_signed_weighs_on_its_source() {
         own.count()
     };
     let mut own = 0;
-    for _ in 0..100 {
+    for _ in 0..400 {
         own = reader().await;
         if own >= 80 {
             break;

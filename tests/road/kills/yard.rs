@@ -183,6 +183,18 @@ impl Yard {
         self.until(id(&order)?, "payment", |o| o["state"] == "paid").await
     }
 
+    /// It is paid, and the channel has it once.
+    pub(crate) async fn paid_once(&self, order: &Value) -> anyhow::Result<()> {
+        self.pay(order).await?;
+        self.until(id(order)?, "payment", |o| o["state"] == "paid")
+            .await?;
+        ensure!(
+            self.at_channel(order).await?.len() == 1,
+            "not one order at the channel"
+        );
+        Ok(())
+    }
+
     /// What the channel has of an order.
     pub(crate) async fn at_channel(&self, order: &Value) -> anyhow::Result<Vec<Value>> {
         let all = self.demo.channel_orders().await?;
@@ -378,7 +390,7 @@ pub(crate) async fn repeat(
 ) -> anyhow::Result<Value> {
     let merchant = yard.merchant()?;
     let mut last = Value::Null;
-    for _ in 0..150 {
+    for _ in 0..400 {
         let answer = yard.ask(&merchant, "POST", path, body).await?;
         last = answer.json();
         if done(&answer) {
@@ -386,5 +398,5 @@ pub(crate) async fn repeat(
         }
         sleep(Duration::from_millis(100)).await;
     }
-    bail!("POST {path} had no outcome within 15 s: {last}")
+    bail!("POST {path} had no outcome: {last}")
 }

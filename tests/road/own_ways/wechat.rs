@@ -224,7 +224,7 @@ fn seal(demo: &Demo, file: &str, plain: &str) -> anyhow::Result<String> {
 pub(super) async fn settled<F: Future<Output = anyhow::Result<Value>>>(
     ask: impl Fn() -> F,
 ) -> anyhow::Result<Value> {
-    for _ in 0..50 {
+    for _ in 0..200 {
         if let Ok(said) = ask().await {
             return Ok(said);
         }

@@ -235,7 +235,7 @@ async fn refused_if_spoilt(client: &Client, scene: &Scene, came: &Came) -> Done 
 
 async fn acknowledged(demo: &Demo, number: &str) -> anyhow::Result<usize> {
     let mut last = Value::Null;
-    for _ in 0..100 {
+    for _ in 0..400 {
         let all = demo.channel_orders().await?;
         let order = all["orders"]
             .as_array()
@@ -248,7 +248,7 @@ async fn acknowledged(demo: &Demo, number: &str) -> anyhow::Result<usize> {
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    anyhow::bail!("the notices of {number} were not acknowledged in 10 s: {last}")
+    anyhow::bail!("the notices of {number} were not acknowledged: {last}")
 }
 
 /// Alipay signs what a notice says and not how it is written: the same notice in another order of its fields is as

@@ -67,7 +67,7 @@ async fn reverse_point(yard: &Yard, step: &str) -> Done {
     unanswered(V2::of(yard, true)?.ask("/secapi/pay/reverse", &by_number).await)?;
     yard.stopped_and_started().await?;
     let sdk = V2::of(yard, true)?;
-    for _ in 0..50 {
+    for _ in 0..200 {
         let answer = sdk.ask("/secapi/pay/reverse", &by_number).await?;
         if sdk
             .verified(&answer)

@@ -91,7 +91,7 @@ pub(super) fn schemas() -> Value {
                 "quit_url": { "type": "string", "format": "uri", "maxLength": 256, "description": "alipay wap: where it goes back to unpaid" },
                 "device_id": text(32),
                 "detail": { "type": "string", "minLength": 1, "maxLength": 6000, "description": "Goods detail, JSON in a text, with the members that the channel's documents give and no others. wechat: an object as in APIv3, for a payment code as in V2 or APIv3; alipay: a list as in goods_detail. Nowhere else" },
-                "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets" },
+                "expires_at": { "type": "string", "format": "date-time", "description": "One minute to seven days ahead; else two hours or what the service sets. While the order is open, another one under its number is 409" },
                 "code": { "type": "object", "additionalProperties": false, "required": ["kind", "level"], "properties": { "kind": { "enum": ["static", "dynamic"] }, "level": { "enum": ["A", "B", "C", "D"], "description": "static: D; dynamic: B, C, and A where the acquirer has registered it for the merchant (level_a)" } } },
                 "terminal": text(50),
                 "area": { "type": "string", "pattern": "^[0-9]{6}$", "description": "Where the terminal is, as it says itself; must be its registered area" },
@@ -100,7 +100,7 @@ pub(super) fn schemas() -> Value {
         },
         "NewRefund": {
             "type": "object", "additionalProperties": false, "required": ["refund_no", "amount"],
-            "properties": { "refund_no": refund_no(), "amount": fen, "reason": text(80), "hold": { "type": "boolean" } },
+            "properties": { "refund_no": refund_no(), "amount": fen, "reason": text(80), "hold": { "type": "boolean", "description": "To wait for its release; another word under the same number is 409" } },
         },
         "Payment": { "type": "object", "required": ["id", "order_no", "state", "channel", "pay_way", "amount", "journal_index"], "properties": {
             "id": { "type": "string" }, "order_no": { "type": "string" },

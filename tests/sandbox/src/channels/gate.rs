@@ -8,7 +8,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use std::{io::ErrorKind, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -28,7 +36,7 @@ pub enum Mode {
     BlackHole,
     /// Every request is answered with 503.
     ServerError,
-    /// Everything that comes back comes so much later.
+    /// Each answer comes so much later, that to a connection's greeting too.
     Slow(Duration),
     /// The certificate is nobody's.
     WrongCertificate,
@@ -149,23 +157,39 @@ impl Gate {
             return;
         };
         let _ = channel.set_nodelay(true);
-        let ((from, back), (answers, into)) = (stream.into_split(), channel.into_split());
-        tokio::select! {
-            () = copy(from, into, Duration::ZERO) => {}
-            () = copy(answers, back, by) => {}
-        }
+        both_ways(stream.into_split(), channel.into_split(), by).await;
     }
 }
 
-async fn copy(mut from: impl AsyncRead + Unpin, mut into: impl AsyncWrite + Unpin, by: Duration) {
+/// Until one side is gone. What is answered to what was sent is late once, however many pieces it comes in.
+async fn both_ways<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    (from, back): (R, W),
+    (answers, into): (R, W),
+    by: Duration,
+) {
+    let sent = AtomicBool::new(false);
+    tokio::select! {
+        () = copy(from, into, &sent, None) => {}
+        () = copy(answers, back, &sent, Some(by)) => {}
+    }
+}
+
+async fn copy(
+    mut from: impl AsyncRead + Unpin,
+    mut into: impl AsyncWrite + Unpin,
+    sent: &AtomicBool,
+    late: Option<Duration>,
+) {
     let mut buffer = vec![0; 16 << 10];
-    let mut last: Option<tokio::time::Instant> = None;
     while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        // What comes in one burst is late once.
-        if last.is_none_or(|last| last.elapsed() > Duration::from_millis(50)) {
-            tokio::time::sleep(by).await;
+        match late {
+            None => sent.store(true, Ordering::SeqCst),
+            Some(by) if sent.load(Ordering::SeqCst) => {
+                tokio::time::sleep(by).await;
+                sent.store(false, Ordering::SeqCst); // what was sent meanwhile is answered in the same burst
+            }
+            Some(_) => {}
         }
-        last = Some(tokio::time::Instant::now());
         if into.write_all(&buffer[..n]).await.is_err() {
             return;
         }
@@ -178,4 +202,39 @@ async fn unavailable(request: http::Request<Incoming>) -> Result<http::Response<
     let mut answer = http::Response::new(Full::new(Bytes::from_static(b"Service Unavailable")));
     *answer.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{duplex, split};
+
+    /// A kept connection is as slow at its second request as at its first, however soon that comes.
+    #[tokio::test]
+    async fn each_request_is_answered_late() {
+        let by = Duration::from_millis(60);
+        let ((mut client, near), (far, mut channel)) = (duplex(64), duplex(64));
+        let pieces = async {
+            let mut asked = [0; 3];
+            while channel.read_exact(&mut asked).await.is_ok() {
+                for piece in [b"ans", b"wer"] {
+                    channel.write_all(piece).await.expect("relayed");
+                }
+            }
+        };
+        let asking = async {
+            for _ in 0..5 {
+                let (began, mut answer) = (tokio::time::Instant::now(), [0; 6]);
+                client.write_all(b"ask").await.expect("relayed");
+                client.read_exact(&mut answer).await.expect("answered");
+                assert_eq!(&answer, b"answer");
+                assert!(began.elapsed() >= by, "at once");
+            }
+        };
+        tokio::select! {
+            () = asking => {}
+            () = both_ways(split(near), split(far), by) => panic!("cut"),
+            () = pieces => panic!("gone"),
+        }
+    }
 }

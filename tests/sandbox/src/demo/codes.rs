@@ -51,7 +51,7 @@ async fn nobody_is_charged(demo: &Demo, order: &Value) -> anyhow::Result<()> {
 /// The merchant hears of its end.
 async fn heard(demo: &Demo, merchant: &Merchant, order: &Value, kind: &str) -> anyhow::Result<()> {
     let id = id(order)?;
-    for _ in 0..100 {
+    for _ in 0..400 {
         if demo
             .shop()
             .told(merchant.id(), &id)

@@ -141,13 +141,13 @@ impl Merchant {
         wanted: impl Fn(&Value) -> bool,
     ) -> anyhow::Result<Value> {
         let mut last = Value::Null;
-        for _ in 0..150 {
+        for _ in 0..400 {
             last = self.ask("GET", &format!("/v1/payments/{id}"), None).await?.json();
             if wanted(&last) {
                 return Ok(last);
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        Err(anyhow!("{what} did not come in 15 s; the order says {last}"))
+        Err(anyhow!("{what} did not come; the order says {last}"))
     }
 }

@@ -87,7 +87,7 @@ pub async fn combined(demo: &Demo, merchant: &Merchant, door: &WechatDoor) -> an
     }
     // The channel sealed its one notice for the merchant; it comes to it as it is.
     let relay = format!("/relay/wechat/{}", merchant.id());
-    for _ in 0..100 {
+    for _ in 0..400 {
         if !demo.shop().came(&relay).is_empty() {
             return told(merchant, "wechat combined: two orders, one payment", &last);
         }
