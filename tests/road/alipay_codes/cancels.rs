@@ -2,6 +2,7 @@
 //! Alipay pays back, and a code that nobody has scanned yet stays open to be undone.
 
 use super::*;
+use std::collections::BTreeSet;
 
 const SUM: u64 = 500;
 
@@ -53,9 +54,12 @@ impl Till<'_> {
         Ok(order)
     }
 
+    /// What the merchant was told of it; what was told again, because its answer came late, once.
     fn heard(&self, order: &Value) -> anyhow::Result<Vec<String>> {
         let told = self.yard.demo.shop().told(self.yard.merchant()?.id(), id(order)?);
-        Ok(told.iter().map(|event| text(&event["type"])).collect())
+        let mut seen = BTreeSet::new();
+        let new = told.iter().filter(|event| seen.insert(text(&event["id"])));
+        Ok(new.map(|event| text(&event["type"])).collect())
     }
 }
 

@@ -245,15 +245,15 @@ impl Said<'_> {
     }
 
     /// `amount.from` says which of the payee's own balances pays how much; it may only divide what the refund is.
-    fn from_own_balances(&self, refund: Amount) -> Result<(), NativeError> {
+    fn balances_add_up(&self, refund: Amount) -> Result<(), NativeError> {
         let Some(parts) = self.value.and_then(|value| value.list("amount.from")) else {
             return Ok(());
         };
         let names: BTreeSet<Option<&str>> = parts.iter().map(|part| part.text("account")).collect();
         let once = names.len() == parts.len() && !names.contains(&None);
         let fen = |part: &Value| part.get("amount").and_then(shape::fen).map(Amount::fen);
-        let sum = parts.iter().map(fen).sum::<Option<u64>>();
-        match once && sum == Some(refund.fen()) {
+        let sum = || parts.iter().map(fen).sum::<Option<u64>>();
+        match once && parts.len() <= 2 && sum() == Some(refund.fen()) {
             true => Ok(()),
             false => Err(NativeError::not_allowed(
                 "amount.from must name each account once, with amounts that together are amount.refund",
@@ -278,7 +278,7 @@ impl Said<'_> {
         self.need("out_refund_no")?;
         native.refund = self.number("out_refund_no")?;
         let amount = self.fen("amount.refund")?;
-        self.from_own_balances(amount)?;
+        self.balances_add_up(amount)?;
         native.amount = Some(amount);
         native.total = Some(self.fen("amount.total")?);
         native.notify_url = self.text("notify_url").map(str::to_owned);
