@@ -1,13 +1,16 @@
 //! Certificates with which a channel signs its messages: counted only if they are issued under one of its roots. No TLS
-//! here, so no names and no purposes beyond issuing; RSA with SHA-256 only, as the channels sign (channels.md 3.6).
+//! here, so no names and no purposes beyond issuing; RSA with SHA-256 (channels.md 3.6), at UnionPay with SHA-1 too.
 
 use crate::{CertificateFacts, KeyError, Material};
+use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY};
 use domain::Instant;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::*;
 
 /// sha256WithRSAEncryption.
 const RSA_SHA256: &str = "1.2.840.113549.1.1.11";
+/// sha1WithRSAEncryption.
+const RSA_SHA1: &str = "1.2.840.113549.1.1.5";
 /// Most certificates between one and its root.
 const MOST_BETWEEN: usize = 4;
 
@@ -21,7 +24,16 @@ pub fn issued_under(
     roots: &[u8],
     now: Instant,
 ) -> Result<(CertificateFacts, Material), KeyError> {
-    issued_within(pem, roots, now).map(|(facts, key, _)| (facts, key))
+    issued_within(pem, roots, Links::Sha256, now).map(|(facts, key, _)| (facts, key))
+}
+
+/// By which signatures a certificate may hang on its issuer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// RSA with SHA-256.
+    Sha256,
+    /// The same, and RSA with SHA-1.
+    Sha1Too,
 }
 
 /// From when to when a certificate, everything between it and its root, and that root count.
@@ -49,6 +61,7 @@ impl Window {
 pub(crate) fn issued_within(
     pem: &[u8],
     roots: &[u8],
+    links: Links,
     now: Instant,
 ) -> Result<(CertificateFacts, Material, Window), KeyError> {
     let (presented, roots) = (ders(pem)?, ders(roots)?);
@@ -69,7 +82,7 @@ pub(crate) fn issued_within(
         window = window.with(current);
         if let Some(root) = roots
             .iter()
-            .find(|root| counts(root, now).is_ok() && issued(root, current))
+            .find(|root| counts(root, now).is_ok() && issued(root, current, links))
         {
             let der = presented_der(pem)?;
             let facts = CertificateFacts::read(&der)?;
@@ -78,7 +91,7 @@ pub(crate) fn issued_within(
         }
         current = between
             .iter()
-            .find(|issuer| issued(issuer, current))
+            .find(|issuer| issued(issuer, current, links))
             .ok_or(KeyError::Untrusted("no root of ours has issued it"))?;
     }
     Err(KeyError::Untrusted("its chain is too long"))
@@ -132,19 +145,30 @@ fn counts(cert: &X509Certificate<'_>, now: Instant) -> Result<(), KeyError> {
 }
 
 /// An issuer may issue, bears the name that the certificate tells, and has signed it.
-fn issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>) -> bool {
+fn issued(issuer: &X509Certificate<'_>, cert: &X509Certificate<'_>, links: Links) -> bool {
     let may_sign = issuer
         .key_usage()
         .ok()
         .flatten()
         .is_none_or(|usage| usage.value.key_cert_sign());
     let named = issuer.is_ca() && may_sign && issuer.subject().as_raw() == cert.issuer().as_raw();
-    let rsa = cert.signature_algorithm.algorithm.to_id_string() == RSA_SHA256;
-    let signed = || {
-        Material::public_key(issuer.public_key().raw)
-            .and_then(|key| key.verify(cert.tbs_certificate.as_ref(), &cert.signature_value.data))
-    };
-    named && rsa && signed().is_ok()
+    // What is signed says the same of its signature as what stands beside it.
+    let algorithm = cert.signature_algorithm.algorithm.to_id_string();
+    let said = cert.tbs_certificate.signature.algorithm.to_id_string() == algorithm;
+    named && said && {
+        let (spki, tbs) = (issuer.public_key().raw, cert.tbs_certificate.as_ref());
+        let signature = &cert.signature_value.data;
+        match (algorithm.as_str(), links) {
+            (RSA_SHA256, _) => Material::public_key(spki)
+                .and_then(|key| key.verify(tbs, signature))
+                .is_ok(),
+            (RSA_SHA1, Links::Sha1Too) => {
+                ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, spki)
+                    .is_ok_and(|key| key.verify_sig(tbs, signature).is_ok())
+            }
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -27,12 +27,12 @@ impl Certificate {
     pub(crate) fn not_after(&self) -> Instant {
         self.facts.not_after
     }
+}
 
-    /// Was it issued for this key?
-    fn is_of(&self, key: &Material) -> bool {
-        key.public_half()
-            .is_some_and(|half| self.facts.public_key.ends_with(&half))
-    }
+/// Was it issued for this key?
+pub(crate) fn is_of(certificate: &CertificateFacts, key: &Material) -> bool {
+    key.public_half()
+        .is_some_and(|half| certificate.public_key.ends_with(&half))
 }
 
 impl Material {
@@ -59,7 +59,7 @@ impl Keys {
         if !matches!(&*private, Material::RsaPrivate(_)) {
             return Err(KeyError::Kind("an RSA private key"));
         }
-        if !shown.is_of(&private) {
+        if !is_of(&shown.facts, &private) {
             return Err(KeyError::Untrusted("it was issued for another key"));
         }
         let identity = CertifiedKey::new(shown.chain.clone(), Arc::new(Behind(private)));

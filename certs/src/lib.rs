@@ -118,6 +118,11 @@ impl Keys {
         self.0.load().contains_key(key)
     }
 
+    /// Is this certificate one of this private key?
+    pub fn is_of(&self, key: &KeyRef, certificate: &CertificateFacts) -> bool {
+        self.get(key).is_ok_and(|key| identity::is_of(certificate, &key))
+    }
+
     /// The key inventory, by name.
     pub fn list(&self) -> Vec<KeyInfo> {
         let all = self.0.load();

@@ -436,6 +436,17 @@ impl App {
         (!waits).then_some(named)
     }
 
+    /// Whether the key of the certificate that the registry names is held under that certificate's name, beside the key of the one
+    /// before: then both follow the registry in the same step.
+    //= C91
+    fn key_by_serial(&self, facts: &AccountFacts) -> bool {
+        let held = |serial: &String| {
+            channel::keys::unionpay_merchant(&facts.account, Some(serial))
+                .is_ok_and(|key| self.keys().has(&key))
+        };
+        facts.channel == Channel::Unionpay && facts.serial.as_ref().is_some_and(held)
+    }
+
     /// The account as channels see it, for this payee; without one, for the account's own. Whether the payee may be
     /// paid is policy's to say, and what an order on record names stays its payee whatever the registry says today. The
     /// same goes for the app or mini program; without one it is the account's first.
@@ -465,6 +476,7 @@ impl App {
                 .or_else(|| facts.appids.first().cloned()),
             sub_appid: None,
             serial: facts.serial.clone(),
+            key_by_serial: self.key_by_serial(facts),
             platform: self.platform_of(facts),
             root_sn: facts.root_sn.clone(),
             sign_method: facts.sign_method,

@@ -144,7 +144,7 @@ async fn place_once(
     drop(buyer);
     app.step("after_send");
     let settled = match exchanged {
-        Exchanged::Answer(answer) => settle::placed(position, answer),
+        Exchanged::Answer(answer) => settle::placed_here(order, position, answer),
         Exchanged::NotSent(reason) => {
             tracing::warn!(channel = account.channel.as_str(), %reason, "an order was not sent");
             Settled {

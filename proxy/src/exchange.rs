@@ -29,8 +29,9 @@ pub async fn ask(
     compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
 ) -> Exchanged {
     match timed(app, account, operation, compose).await {
-        Ok((answered, took)) => {
+        Ok((answered, took, asked)) => {
             let answer = read(app, account, operation, pay_way, &answered).await;
+            let answer = held_to(account.channel, operation, &asked, &answered, answer);
             app.fed(
                 account,
                 operation,
@@ -52,19 +53,40 @@ pub(crate) async fn exchange(
     operation: Operation,
     compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
 ) -> Result<Answered, Exchanged> {
-    let (answered, took) = timed(app, account, operation, compose).await?;
+    let (answered, took, _) = timed(app, account, operation, compose).await?;
     let ailment = (answered.status >= 500).then_some(Ailment::ChannelError);
     app.fed(account, operation, Ended { took, ailment });
     Ok(answered)
 }
 
-/// The same, with the time it took. What got no answer is known to the account's health already.
+/// What the answer says, if it is about what was asked for.
+//= C31
+pub(crate) fn held_to(
+    channel: Channel,
+    operation: Operation,
+    asked: &[u8],
+    answered: &Answered,
+    answer: Answer,
+) -> Answer {
+    match channel::names_another(channel, operation, asked, &answered.body) {
+        Some(what) if !matches!(answer, Answer::Unclear(_)) => {
+            tracing::warn!(
+                channel = channel.as_str(),
+                "an answer names another order than the request"
+            );
+            Answer::Amiss(what)
+        }
+        _ => answer,
+    }
+}
+
+/// The same, with the time it took and the body that was sent. What got no answer is known to the account's health already.
 async fn timed(
     app: &App,
     account: &Account,
     operation: Operation,
     compose: impl FnOnce(&Stamp) -> Result<Draft, ComposeError>,
-) -> Result<(Answered, Duration), Exchanged> {
+) -> Result<(Answered, Duration, Bytes), Exchanged> {
     let (draft, signature) = composed(app, compose).await.map_err(Exchanged::NotSent)?;
     let request = draft.sign_with(&signature);
     let way = way_for(app, account, request.identity.as_ref())
@@ -74,7 +96,7 @@ async fn timed(
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&request.body);
     let sent = way
-        .send(method, &request.target, headers, body, app.answer_time())
+        .send(method, &request.target, headers, body.clone(), app.answer_time())
         .await;
     let took = began.elapsed();
     app.metrics()
@@ -89,7 +111,7 @@ async fn timed(
             },
         );
     }
-    sent.map(|answered| (answered, took))
+    sent.map(|answered| (answered, took, body))
         .map_err(|error| match error {
             SendError::NotSent(reason) => Exchanged::NotSent(reason),
             SendError::Broken => Exchanged::Answer(Answer::Unclear(Unclear::Connection)),

@@ -121,7 +121,7 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest = "malformed_request", 400, "The request does not have the form the API asks for; `detail` names the place and what would be right.", "A client error.", "On record as a refusal of the no-funds guard where a merchant's signature stands behind it (C81), else counted.";
-    UnknownField = "unknown_field", 400, "The body has a field that this operation does not take; `detail` names its path.", "A client error.", "Fields are an allow-list (R01); the refusal is on record (C21, C81).";
+    UnknownField = "unknown_field", 400, "The body or the query has a field that this operation does not take; `detail` names its path, or its place in the query.", "A client error.", "Fields are an allow-list (R01); the refusal is on record (C21, C81).";
     InvalidField = "invalid_field", 400, "A field's value cannot be taken; `detail` names its path and what would be right.", "A client error.", "The refusal is on record with the field's name, never its value (C21, C81).";
     BodyTooLarge = "body_too_large", 413, "The body is larger than this operation takes; `detail` gives the limit in bytes.", "A client error.", "Nothing was recorded.";
     BodyTooSlow = "body_too_slow", 408, "The body was not there within ten seconds; send the request again.", "A slow or broken client; many from one source may be an attack.", "Nothing was recorded.";

@@ -54,8 +54,19 @@ impl Front {
         if let (true, Err(fault)) = (asked, request.lawful()) {
             return Some(render::problem(&fault, None));
         }
-        if request.head.method != Method::GET {
+        let stands = match request.door {
+            Door::Api => ["/healthz", "/readyz", "/openapi.json"].contains(&path),
+            Door::Metrics => ["/healthz", "/readyz", "/metrics"].contains(&path),
+            _ => false,
+        };
+        if !stands {
             return None;
+        }
+        // Balancers ask by HEAD; the body stays behind on the way out.
+        if ![Method::GET, Method::HEAD].contains(&request.head.method) {
+            let mut fault = Fault::new(Code::MethodNotAllowed, "This resource takes GET and HEAD.");
+            fault.allow = Some("GET, HEAD");
+            return Some(render::problem(&fault, None));
         }
         match (request.door, path) {
             (Door::Api | Door::Metrics, "/healthz") => {

@@ -273,7 +273,7 @@ fn placed(app: &App, order: &Order, position: u16, answer: Answer) -> Settled {
     if order.attempt(position).is_some_and(|a| a.pay_way.charges()) {
         return charged(app, order, position, answer);
     }
-    let settled = settle::placed(position, answer);
+    let settled = settle::placed_here(order, position, answer);
     match order.attempt(position) {
         Some(attempt) if attempt.state.is_final() => Settled::nothing(settled.ending),
         Some(attempt) if errand::sent_before(app, order, position) => settle::placed_again(attempt, settled),
@@ -328,6 +328,7 @@ pub(crate) async fn ask(
     };
     let began = Timer::now();
     let body = Bytes::copy_from_slice(&verbatim.body);
+    let asked = body.clone();
     let sent = way
         .send(verbatim.method.clone(), &verbatim.target, headers, body, patience)
         .await;
@@ -342,6 +343,7 @@ pub(crate) async fn ask(
         }
         Ok(answered) => {
             let answer = read(app, account, operation, pay_way, &verbatim, &answered);
+            let answer = exchange::held_to(channel, operation, &asked, &answered, answer);
             ended(health::of_answer(channel, answered.status, &answer));
             (answer, back(channel, answered))
         }

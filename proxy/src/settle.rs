@@ -89,6 +89,25 @@ pub fn placed(attempt: u16, answer: Answer) -> Settled {
     }
 }
 
+/// The same of an answer that may name another order.
+pub fn placed_here(order: &Order, attempt: u16, answer: Answer) -> Settled {
+    match answer {
+        Answer::Amiss(what) => answered_amiss(order, attempt, what),
+        answer => placed(attempt, answer),
+    }
+}
+
+/// On record as what it is; of ours it says nothing.
+//= C31
+fn answered_amiss(order: &Order, attempt: u16, what: Mismatch) -> Settled {
+    let known = order.attempt(attempt);
+    let amiss = known.map(|known| fits::mismatch(order, known, &known.number, Proof::Answer, what));
+    let mut settled = unknown(attempt, Unclear::Garbage);
+    let amiss = amiss.into_iter().flat_map(|amiss| amiss.events);
+    settled.events.splice(0..0, amiss);
+    settled
+}
+
 fn place_failed(attempt: u16, Failure { code, class }: Failure) -> Settled {
     let refused = |ending| {
         let event = TradeEvent::AttemptNotPlaced {

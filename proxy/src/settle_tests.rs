@@ -509,6 +509,19 @@ fn what_was_paid_with_another_amount_is_unresolved_and_a_right_payment_counts_st
     }
 }
 
+/// The same of an answer to the order itself: it may be placed or charged, or not.
+#[test]
+//= C31
+fn an_answer_that_names_another_order_says_nothing_of_ours() {
+    for settled in [
+        placed_here(&order(), 1, Answer::Amiss(Mismatch::Number)),
+        charged(&order(), 1, Answer::Amiss(Mismatch::Number), None, None),
+    ] {
+        assert_eq!(names(&settled), ["mismatched", "attempt_unknown"]);
+        assert_eq!(settled.ending, Ending::Unknown);
+    }
+}
+
 /// Signed rightly, and about another order than was asked for: nothing is learned of ours, whatever it says, and it is on record
 /// once, however often it comes. A notice is found by its number, so each is news.
 #[test]

@@ -2,7 +2,13 @@
 //! every field of every body.
 
 use anyhow::{Context, ensure};
-use sandbox::demo::{Demo, abnormal, http::Answer, merchant::Merchant, orders, place::Options};
+use sandbox::demo::{
+    Demo, abnormal,
+    http::Answer,
+    merchant::Merchant,
+    orders,
+    place::{Options, RETURN_HOST},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -106,6 +112,7 @@ impl Described {
                 map.iter().try_for_each(|(name, value)| {
                     let below = schema["properties"]
                         .get(name)
+                        .or_else(|| schema.get("additionalProperties").filter(|s| s.is_object()))
                         .with_context(|| format!("{name} is not described"))?;
                     self.fits(below, value).with_context(|| name.clone())
                 })
@@ -149,6 +156,7 @@ async fn answers_are_as_the_description_says() -> Done {
     in_its_program["appid"] = json!(mini);
     in_its_program["payer"] = json!({ "openid": "oDescribedToo" });
     life(&demo, &described, &in_its_program).await?;
+    forms(&demo, &described).await?;
     abnormal(&demo, &described).await?;
     for channel in crate::codes::CHANNELS {
         scanned(&demo, &described, channel).await?;
@@ -204,6 +212,26 @@ async fn answers_are_as_the_description_says() -> Done {
         .iter()
         .try_for_each(|notice| described.fits(told, notice))?;
     demo.services.stop().await
+}
+
+/// What a browser posts is described to the member, and is the same of every channel.
+async fn forms(demo: &Demo, described: &Described) -> Done {
+    for (channel, way) in [("alipay", "wap"), ("alipay", "page"), ("unionpay", "gateway")] {
+        let back = match channel {
+            "alipay" => format!("https://{RETURN_HOST}/back?订单=二"),
+            _ => format!("https://{RETURN_HOST}/back"),
+        };
+        let body = json!({ "order_no": demo.next_number(), "channel": channel, "pay_way": way, "amount": 900, "description": "茶", "return_url": back });
+        let order = described
+            .ask("POST", "/v1/payments", "/v1/payments", Some(&body))
+            .await?
+            .json();
+        ensure!(
+            order["call_up"]["form"]["charset"] == "UTF-8",
+            "{channel} {way}: {order}"
+        );
+    }
+    Ok(())
 }
 
 async fn life(demo: &Demo, described: &Described, body: &Value) -> Done {

@@ -140,13 +140,7 @@ async fn silent_create(yard: &Yard, channel: &str) -> anyhow::Result<String> {
         again["id"] == gone["id"] && again["number"] == body["order_no"],
         "the repeat has another number: {again}"
     );
-    yard.pay(&again).await?;
-    yard.until(id(&again)?, "payment", |o| o["state"] == "paid")
-        .await?;
-    ensure!(
-        yard.at_channel(&again).await?.len() == 1,
-        "not one order at the channel"
-    );
+    yard.paid_once(&again).await?;
     Ok("never sent, not placed, told; the same number placed anew and paid".into())
 }
 

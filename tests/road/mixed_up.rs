@@ -35,7 +35,12 @@ async fn what_a_channel_says_of_another_order_is_never_believed_of_this_one() {
         let name = format!("{way:?} asked");
         all.push((name, Box::pin(async move { asked(&yard, way).await })));
     }
-    for channel in ["wechat", "alipay"] {
+    let applied = yard.clone();
+    all.push((
+        "unionpay placed".into(),
+        Box::pin(async move { led_to_another(&applied).await }),
+    ));
+    for channel in ["wechat", "alipay", "unionpay"] {
         let yard = yard.clone();
         let name = format!("{channel} charged");
         all.push((name, Box::pin(async move { charged(&yard, channel).await })));
@@ -178,6 +183,34 @@ async fn asked(yard: &Yard, way: (&str, &str)) -> Done {
         "the truth does not count: {known}"
     );
     println!("{way:?}: answers about another order, on record once; then paid by query");
+    Ok(())
+}
+
+/// The answer to an application for a code names another order: its code is in nobody's hands, and the merchant's repeat is an
+/// order of its own.
+async fn led_to_another(yard: &Yard) -> Done {
+    let way = WAYS[2];
+    paid(yard, way, FEN).await?;
+    let body = json!({ "order_no": yard.demo.next_number(), "channel": way.0, "pay_way": way.1, "amount": FEN, "description": "奶茶" });
+    let order = json!({ "channel": way.0, "number": body["order_no"] });
+    fault(yard, &order, "create", "other_order", 1).await?;
+    let answer = post(&yard.merchant()?, "/v1/payments", &body).await?;
+    let order = answer.json();
+    ensure!(
+        answer.status == 202 && order["state"] == "unknown" && order["qr_code"].is_null(),
+        "{} {order}",
+        answer.status
+    );
+    ensure!(mismatches(yard, &order).await? == 1, "not once on record");
+    yard.until(id(&order)?, "the end of it", |o| o["state"] == "not_placed")
+        .await?;
+    let again = post(&yard.merchant()?, "/v1/payments", &body).await?;
+    ensure!(
+        again.status == 201 && again.json()["qr_code"].is_string(),
+        "{} {}",
+        again.status,
+        again.json()
+    );
     Ok(())
 }
 

@@ -254,6 +254,13 @@ async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
             page.answer.status,
             page.text()
         );
+        // What can be put right stands there again.
+        let kept = typed.starts_with(|c: char| c.is_ascii_digit());
+        ensure!(
+            typed.is_empty() || page.text().contains(&format!("value=\"{typed}\"")) == kept,
+            "{typed}: {}",
+            page.text()
+        );
     }
     let page = browser.send(&url, &[("amount", "7.3")]).await?;
     has(&page, "7.30")?;
@@ -269,6 +276,7 @@ async fn static_code(street: &Street, agent: &str, channel: &str) -> Done {
     let back = browser.pay(&page, &street.sandbox(agent)).await?;
     let paid = street.until(&mut browser, &back, "paid").await?;
     has(&paid, "Paid")?;
+    has(&paid, "Time (China)")?;
     // A payer's day by static codes ends at 500 yuan.
     let over = browser.send(&url, &[("amount", "493")]).await?;
     not_accepted(&over)?;
@@ -331,7 +339,9 @@ async fn for_a_sub_merchant(street: &Street) -> Done {
     let foreign = json!({ "code_no": "desk-of-nobody", "payee": "1600000009" });
     let foreign = street.post("/v1/codes", &foreign).await?;
     ensure!(
-        foreign.status == 403 && foreign.json()["code"] == "payee_not_allowed",
+        foreign.status == 403
+            && foreign.json()["code"] == "payee_not_allowed"
+            && text(&foreign.json()["detail"]).ends_with("(C03)"),
         "{} {}",
         foreign.status,
         foreign.json()

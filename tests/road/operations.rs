@@ -118,9 +118,26 @@ async fn a_payer_outlives_the_first_key_till_the_merchant_is_told(demo: &Demo, s
 
 async fn certificates_are_reloaded_without_a_restart(demo: &Demo) -> Done {
     let at = SocketAddr::from(([127, 0, 0, 1], demo.place.ports.api));
-    Client::tls(at, demo.ca())?
-        .send("GET", "/healthz", &[], b"")
+    // Balancers ask by HEAD too; nothing else is asked there.
+    for (method, status, body) in [("GET", 200, "ok\n"), ("HEAD", 200, "")] {
+        let answer = Client::tls(at, demo.ca())?
+            .send(method, "/healthz", &[], b"")
+            .await?;
+        ensure!(
+            answer.status == status && answer.body == body.as_bytes(),
+            "{method}: {}",
+            answer.status
+        );
+    }
+    let posted = Client::tls(at, demo.ca())?
+        .send("POST", "/healthz", &[], b"")
         .await?;
+    let allow = posted.headers.get("allow").map(|allow| allow.as_bytes());
+    ensure!(
+        posted.status == 405 && allow == Some(b"GET, HEAD"),
+        "{}",
+        posted.status
+    );
     // A certificate for another name: whoever connects anew is served it.
     let (cert, key) = material::issue(&demo.place.material.ca()?, &["reloaded.example"])?;
     let (old_cert, old_key) = (

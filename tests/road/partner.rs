@@ -166,6 +166,11 @@ async fn in_its_own_app(yard: &Yard) -> anyhow::Result<()> {
             "sub_apps",
         ),
         ("native", json!({ "sub_appid": "wx00000000000000ff" }), "sub_apps"),
+        (
+            "native",
+            json!({ "appid": "wx00000000000000ff" }),
+            "for this account. (C21)",
+        ),
         ("app", json!({ "payee": account.mchid }), "sub_apps"),
         ("app", json!({ "payee": null }), "`payee`"),
         ("app", json!({ "payee": "1600000009" }), "own account"),

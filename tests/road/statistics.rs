@@ -242,6 +242,7 @@ async fn what_cannot_be_asked(shop: &Merchant) -> Done {
         ("format=xml", "invalid_field", "`json` or `csv`"),
         ("by=hour&by=hour", "malformed_request", "twice"),
         ("order_no=1", "unknown_field", "`from`, `to`, `by` or `format`"),
+        ("by=hour&order_no=1", "unknown_field", "name number 2 "),
     ] {
         let answer: Answer = shop.ask("GET", &format!("/v1/statistics?{query}"), None).await?;
         let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
@@ -253,6 +254,14 @@ async fn what_cannot_be_asked(shop: &Merchant) -> Done {
     }
     let post = shop.ask("POST", "/v1/statistics", Some(&json!({}))).await?;
     ensure!(post.status == 405, "{}", post.json());
+    // Its answer brings no body, so that none is signed: what is asked so verifies.
+    let head = shop.ask("HEAD", "/v1/statistics", None).await?;
+    let allow = head.headers.get("allow").map(|allow| allow.as_bytes());
+    ensure!(
+        head.status == 405 && head.body.is_empty() && allow == Some(b"GET"),
+        "{}",
+        head.status
+    );
     Ok(())
 }
 

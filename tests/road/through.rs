@@ -70,14 +70,7 @@ async fn create_point(yard: &Yard, channel: &str, step: &str, payer: Option<&str
     let sdk = Sdk::of(yard, channel)?;
     repeat(&sdk, async || sdk.create(&number, 500, payer).await).await?;
     let order = shown(yard, &number).await?;
-    yard.pay(&order).await?;
-    let order = yard
-        .until(id(&order)?, "payment", |o| o["state"] == "paid")
-        .await?;
-    ensure!(
-        yard.at_channel(&order).await?.len() == 1,
-        "not one order at the channel"
-    );
+    yard.paid_once(&order).await?;
     yard.told(id(&order)?, "payment.paid").await
 }
 
@@ -403,7 +396,13 @@ async fn by_its_own_account(yard: &Yard, channel: &str) -> anyhow::Result<()> {
         let of_payee = |event: &TradeEvent| matches!(event, TradeEvent::Refused { clause, .. } if *clause == Clause::control(3));
         anyhow::Ok(all.iter().filter(|entry| of_payee(&entry.event)).count())
     };
-    let before = of_payees().await?;
+    let of_accounts = async || {
+        let all = entries(&yard.demo).await?;
+        let of_account = |event: &TradeEvent| matches!(event, TradeEvent::GuardRefused { name: Some(name), .. } if &**name == "account");
+        anyhow::Ok(all.iter().filter(|entry| of_account(&entry.event)).count())
+    };
+    let (before, misplaced) = (of_payees().await?, of_accounts().await?);
+    let elsewhere = asked.iter().filter(|(_, status, ..)| *status == 400).count();
     for ((path, body), status, code, says) in asked {
         let answer = merchant.ask("POST", path, Some(&body)).await?;
         let said = answer.json();
@@ -417,6 +416,10 @@ async fn by_its_own_account(yard: &Yard, channel: &str) -> anyhow::Result<()> {
     ensure!(
         of_payees().await? == before + 1,
         "another's account alone is another payee"
+    );
+    ensure!(
+        of_accounts().await? == misplaced + elsewhere,
+        "an account that serves elsewhere is on record by its field"
     );
     Ok(())
 }

@@ -253,6 +253,8 @@ async fn heard(yard: &Yard, sdk: &V2, number: &str, sealed: bool) -> Done {
                 (None, false) if said.get("out_trade_no") == Some(number) => {
                     let signature = said.signature().context("a notice without a signature")?;
                     sdk.keys.verify(&named("md5")?, &said.message(), &signature)?;
+                    let named = sdk.hmac.then_some("HMAC-SHA256");
+                    ensure!(said.get("sign_type") == named, "its digest is not named");
                     return Ok(());
                 }
                 _ => {}
@@ -275,6 +277,7 @@ fn account(sdk: &V2) -> anyhow::Result<channel::Account> {
         root_sn: None,
         sign_method: Default::default(),
         sha1: false,
+        key_by_serial: false,
         bank: None,
         encrypts: false,
         openapi: Default::default(),

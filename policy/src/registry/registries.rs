@@ -56,10 +56,11 @@ pub struct MerchantFacts {
 }
 
 impl MerchantFacts {
-    /// Whether a payer's browser may be sent back to this address: `https`, at one of the merchant's registered hosts.
+    /// Whether a payer's browser may be sent back to this address: `https`, at one of the merchant's registered hosts. Behind the
+    /// host letters of other scripts may stand as they are.
     pub fn may_return_to(&self, address: &str) -> bool {
         address.starts_with("https://")
-            && url::fault(address, true).is_none()
+            && url::fault(&url::with_plain_letters(address), true).is_none()
             && url::host_of(address)
                 .is_some_and(|host| self.return_hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
     }

@@ -38,6 +38,21 @@ pub(super) fn fault(url: &str, private: bool) -> Option<&'static str> {
     }
 }
 
+/// The same address with a plain letter for each letter or digit of another script behind its host, which a browser escapes
+/// by itself; what is in the host's place stays.
+pub(super) fn with_plain_letters(url: &str) -> String {
+    let host_ends = url
+        .match_indices(['/', '?', '#'])
+        .map(|(at, _)| at)
+        .find(|at| *at >= "https://".len());
+    let (before, behind) = url.split_at(host_ends.unwrap_or(url.len()));
+    let plain = |c: char| match !c.is_ascii() && c.is_alphanumeric() {
+        true => 'x',
+        false => c,
+    };
+    before.chars().chain(behind.chars().map(plain)).collect()
+}
+
 /// The host of an address that [`fault`] finds nothing wrong with.
 pub(super) fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
@@ -97,7 +112,7 @@ fn is_public(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::fault;
+    use super::{fault, with_plain_letters};
 
     #[test]
     fn https_to_public_hosts_only_unless_private() {
@@ -132,6 +147,30 @@ mod tests {
         ];
         for bad in bad {
             assert!(fault(bad, false).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn letters_of_any_script_may_stand_behind_the_host() {
+        for (url, plain) in [
+            ("https://m.example/back?y=二", "https://m.example/back?y=x"),
+            ("https://m.example?y=店2", "https://m.example?y=x2"),
+            ("https://m.example/订单/1", "https://m.example/xx/1"),
+        ] {
+            assert_eq!(with_plain_letters(url), plain);
+            assert!(fault(url, false).is_some() && fault(plain, false).is_none());
+        }
+        for bad in [
+            "https://店.example/?y=二",
+            "https://m.example．evil.example/",
+            "https://m.example／evil",
+            "https://m.example/?y=二\u{3000}",
+            "https://m.example/?y=二\u{202e}",
+            "https://m.example/?y=二 x",
+            "https://m.example/?y=二#x",
+            "https://u@m.example/?y=二",
+        ] {
+            assert!(fault(&with_plain_letters(bad), true).is_some(), "{bad}");
         }
     }
 

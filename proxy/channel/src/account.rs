@@ -19,6 +19,8 @@ pub struct Account {
     pub sub_appid: Option<String>,
     /// WeChat: serial of the merchant's certificate. Alipay: `app_cert_sn`, in certificate mode only. UnionPay: `certId`.
     pub serial: Option<String>,
+    /// UnionPay: the key of that very certificate is held under its name, so that one certificate follows another without a gap.
+    pub key_by_serial: bool,
     /// WeChat: `PUB_KEY_ID_…` in public-key mode. Alipay: SN of the channel's certificate in certificate
     /// mode, for messages that do not name it.
     pub platform: Option<String>,

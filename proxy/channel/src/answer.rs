@@ -1,8 +1,8 @@
 //! What a channel said to a request.
 
 use domain::{
-    AccountNo, Amount, ChannelNo, Instant, KeyRef, PaidFacts, PayeeNo, Reach, RefundState, SignMethod,
-    TradeNo, Unclear,
+    AccountNo, Amount, ChannelNo, Instant, KeyRef, Mismatch, PaidFacts, PayeeNo, Reach, RefundState,
+    SignMethod, TradeNo, Unclear,
 };
 use std::sync::Arc;
 use vault::{Payer, Text};
@@ -82,6 +82,8 @@ pub enum Answer {
     Failed(Failure),
     /// The channel refused a charge on the payer's side, and named the payer.
     Declined(Failure, Payer),
+    /// It names another order than the request did, or another amount of it; whatever else it says is not of ours.
+    Amiss(Mismatch),
     /// Nobody knows.
     Unclear(Unclear),
 }
@@ -116,7 +118,7 @@ pub enum FailureClass {
     Unknown,
     /// A refund was refused, and no list says that such a refusal leaves nothing done: ask.
     Unlisted,
-    /// The account, its keys or its rights are not as they must be.
+    /// The account, its keys, its rights or its limits are not as they must be.
     Setup,
     /// The payee's balance does not suffice.
     PayeeFunds,

@@ -175,6 +175,7 @@ mod tests {
             codepay: false,
             sign_method: Default::default(),
             sha1: false,
+            key_by_serial: false,
             bank: None,
             notify_url: String::new(),
         }

@@ -34,25 +34,29 @@ impl Form {
     /// Reads one query or body.
     pub fn parse(octets: &[u8]) -> Result<Form, FormError> {
         let mut form = Form(Vec::new());
-        form.read(octets)?;
+        form.read(octets, None)?;
         Ok(form)
     }
 
-    /// Reads more parameters into the same form, for channels that take query and body together.
-    pub fn read(&mut self, octets: &[u8]) -> Result<(), FormError> {
+    /// Reads more parameters into the same form, for channels that take query and body together. The one named `again` may
+    /// stand here once more, if it says to the octet what it said before.
+    pub fn read(&mut self, octets: &[u8], mut again: Option<&str>) -> Result<(), FormError> {
         if octets.is_empty() {
             return Ok(());
         }
+        let before = self.0.len();
         for pair in octets.split(|b| *b == b'&') {
             let place = self.0.len();
             let (name, value) = split(pair)
                 .filter(|_| place < MOST)
                 .ok_or(FormError::Pair(place))?;
-            if self.get(name).is_some() || self.0.iter().any(|(known, _)| known == name) {
-                return Err(FormError::Twice(shown(name).to_owned()));
-            }
             let value = decode(name, value)?;
-            self.0.push((name.to_owned(), value));
+            match self.0.iter().position(|(known, _)| known == name) {
+                None => self.0.push((name.to_owned(), value)),
+                Some(at)
+                    if at < before && again.take_if(|a| *a == name).is_some() && self.0[at].1 == value => {}
+                Some(_) => return Err(FormError::Twice(shown(name).to_owned())),
+            }
         }
         Ok(())
     }
@@ -214,6 +218,22 @@ mod tests {
             assert!(matches!(wrong(bad), FormError::Pair(_)));
         }
         let mut form = Form::parse(b"a=1").expect("query");
-        assert_eq!(form.read(b"a=1"), Err(FormError::Twice("a".into())));
+        assert_eq!(form.read(b"a=1", None), Err(FormError::Twice("a".into())));
+    }
+
+    #[test]
+    fn one_named_parameter_may_say_the_same_once_more() {
+        let read = |query: &[u8], body: &[u8]| -> Result<usize, FormError> {
+            let mut form = Form::parse(query)?;
+            form.read(body, Some("a"))?;
+            Ok(form.iter().count())
+        };
+        assert_eq!(read(b"a=x&b=2", b"c=3&a=%78"), Ok(3));
+        let bodies: [&[u8]; 6] = [b"a=X", b"a=", b"a=x&a=x", b"b=2", b"a=x&b=2", b"a=x&c=1&c=1"];
+        for body in bodies {
+            assert!(matches!(read(b"a=x&b=2", body), Err(FormError::Twice(_))));
+        }
+        assert_eq!(read(b"b=2", b"a=x&a=x"), Err(FormError::Twice("a".into())));
+        assert_eq!(read(b"a=x&a=x", b""), Err(FormError::Twice("a".into())));
     }
 }

@@ -125,6 +125,11 @@ const NAMED: &[&str] = &[
     "subMerAbbr",
 ];
 
+/// Does a field of this name pay, split, hold back or settle money?
+pub(crate) fn is_of_money(name: &str) -> bool {
+    FUNDS.contains(&name)
+}
+
 /// How a field that is on no list offends, and the name by which it may go on record.
 pub fn field(name: &str) -> (Breach, &'static str) {
     let of = |all: &'static [&'static str]| all.iter().find(|known| **known == name).copied();

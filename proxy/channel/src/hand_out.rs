@@ -51,7 +51,7 @@ impl HandedOut {
             .into_iter()
             .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
             .collect();
-        json!({ "url": format!("{place}?{}", self.query().as_str()), "form": { "action": action, "method": "POST", "fields": fields } })
+        json!({ "url": format!("{place}?{}", self.query().as_str()), "form": { "action": action, "method": "POST", "charset": "UTF-8", "fields": fields } })
     }
 
     fn as_form(&self, place: &str) -> Value {

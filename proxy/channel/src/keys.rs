@@ -56,9 +56,12 @@ pub fn alipay_platform(app_id: &AccountNo, cert_sn: Option<&str>) -> Result<KeyR
     }
 }
 
-/// Signs requests: `unionpay/{merId}/merchant`.
-pub fn unionpay_merchant(mer_id: &AccountNo) -> Result<KeyRef, NameError> {
-    KeyRef::new(format!("unionpay/{mer_id}/merchant"))
+/// Signs requests: `unionpay/{merId}/merchant`, or the key of one certificate, `unionpay/{merId}/merchant/{certId}`.
+pub fn unionpay_merchant(mer_id: &AccountNo, cert_id: Option<&str>) -> Result<KeyRef, NameError> {
+    match cert_id {
+        None => KeyRef::new(format!("unionpay/{mer_id}/merchant")),
+        Some(id) => KeyRef::new(format!("unionpay/{mer_id}/merchant/{}", word(id)?)),
+    }
 }
 
 /// Checks the signatures of a merchant's own SDK: `unionpay/{merId}/merchant-public/{certId}` (channels.md 4.2).

@@ -572,6 +572,20 @@ pub fn read_content(account: &Account, operation: Operation, pay_way: PayWay, co
     }
 }
 
+/// How a verified answer to an order's sending does not fit the request that it answers, where both name what they are about
+/// and nobody else can compare them; `None` where it fits, or names nothing.
+pub fn names_another(
+    channel: Channel,
+    operation: Operation,
+    request: &[u8],
+    answer: &[u8],
+) -> Option<domain::Mismatch> {
+    match (channel, operation) {
+        (Channel::Unionpay, Operation::Create) => unionpay::answer::names_another(request, answer),
+        _ => None,
+    }
+}
+
 /// What an answer says. Answers of the kinds that may come unsigned yield only [`Answer::Failed`] and
 /// [`Answer::Unclear`], and never a class that proves closure; but for the Baidu wallet, CCB and CMB, whose are not verified.
 pub fn read_answer(

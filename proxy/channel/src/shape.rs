@@ -1,6 +1,7 @@
 //! Allow-lists of body fields (design.md section 3): what is not listed is refused with its path.
 
 use crate::{
+    guard,
     native::NativeError,
     strict_json::{Value, join},
 };
@@ -40,6 +41,14 @@ pub(crate) struct Field(pub(crate) &'static str, pub(crate) Shape);
 /// Free texts found on the way.
 pub(crate) type Texts = Vec<(&'static str, Text)>;
 
+/// How a body is looked at, and what is found on the way.
+#[derive(Default)]
+struct Look {
+    texts: Texts,
+    /// A member that is an empty text counts as absent.
+    blanks_are_absent: bool,
+}
+
 /// Where a value stands. Written out only when something is wrong with it.
 enum Path<'a> {
     Top(&'a str),
@@ -59,27 +68,43 @@ impl fmt::Display for Path<'_> {
 
 /// Checks an object against an allow-list and gathers its free texts. `path` names it in errors.
 pub(crate) fn check(value: &Value, fields: &[Field], path: &str) -> Result<Texts, NativeError> {
-    let mut texts = Vec::new();
-    object(value, fields, &Path::Top(path), &mut texts)?;
-    Ok(texts)
+    looked_at(value, fields, path, Look::default())
+}
+
+/// The same of content in which a member that is an empty text counts as absent, known or not: published clients of Alipay's
+/// write so what nobody set. A name of money is refused, however little it says.
+pub(crate) fn check_but_blanks(value: &Value, fields: &[Field], path: &str) -> Result<Texts, NativeError> {
+    let look = Look {
+        blanks_are_absent: true,
+        ..Look::default()
+    };
+    looked_at(value, fields, path, look)
+}
+
+fn looked_at(value: &Value, fields: &[Field], path: &str, mut look: Look) -> Result<Texts, NativeError> {
+    object(value, fields, &Path::Top(path), &mut look)?;
+    Ok(look.texts)
 }
 
 /// The same of a value of any shape.
 pub(crate) fn check_as(value: &Value, shape: &Shape, path: &str) -> Result<Texts, NativeError> {
-    let mut texts = Vec::new();
-    fits(value, shape, &Path::Top(path), &mut texts)?;
-    Ok(texts)
+    let mut look = Look::default();
+    fits(value, shape, &Path::Top(path), &mut look)?;
+    Ok(look.texts)
 }
 
-fn object(value: &Value, fields: &[Field], path: &Path<'_>, texts: &mut Texts) -> Result<(), NativeError> {
+fn object(value: &Value, fields: &[Field], path: &Path<'_>, look: &mut Look) -> Result<(), NativeError> {
     let Value::Object(members) = value else {
         return Err(wrong(path, "an object"));
     };
     for member in members {
         let path = Path::Name(path, &member.name);
+        let blank = look.blanks_are_absent && matches!(&member.value, Value::Text(text) if text.is_empty());
         match fields.iter().find(|field| field.0 == member.name) {
+            Some(_) if blank => {}
+            None if blank && !guard::is_of_money(&member.name) => {}
             Some(Field(name, shape)) => {
-                fits(&member.value, shape, &path, texts).map_err(|error| named(error, name, shape))?;
+                fits(&member.value, shape, &path, look).map_err(|error| named(error, name, shape))?;
             }
             None => {
                 return Err(NativeError::no_field(
@@ -92,11 +117,11 @@ fn object(value: &Value, fields: &[Field], path: &Path<'_>, texts: &mut Texts) -
     Ok(())
 }
 
-fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Result<(), NativeError> {
+fn fits(value: &Value, shape: &Shape, path: &Path<'_>, look: &mut Look) -> Result<(), NativeError> {
     let ok = |yes, wanted| if yes { Ok(()) } else { Err(wrong(path, wanted)) };
     match (shape, value) {
         (Shape::Free(name), Value::Text(text)) => {
-            texts.push((name, Text::from(text.as_str())));
+            look.texts.push((name, Text::from(text.as_str())));
             Ok(())
         }
         (Shape::Word, Value::Text(text)) => ok(plain(text), PLAIN),
@@ -119,11 +144,11 @@ fn fits(value: &Value, shape: &Shape, path: &Path<'_>, texts: &mut Texts) -> Res
         }
         (Shape::One(_), Value::Text(_)) => Ok(()),
         (Shape::One(_), _) => ok(false, "a text"),
-        (Shape::Object(fields), _) => object(value, fields, path, texts),
+        (Shape::Object(fields), _) => object(value, fields, path, look),
         (Shape::List(shape), Value::List(items)) => items
             .iter()
             .enumerate()
-            .try_for_each(|(place, item)| fits(item, shape, &Path::Place(path, place), texts)),
+            .try_for_each(|(place, item)| fits(item, shape, &Path::Place(path, place), look)),
         (Shape::List(_), _) => ok(false, "a list"),
     }
 }

@@ -1,6 +1,6 @@
 //! The flat XML of WeChat Pay V2 (channels.md 2.1), read without mercy: one root, one level of elements without
 //! attributes, no name twice, no document type, no entity but the five that XML itself has, no comment and no processing
-//! instruction. What could be read in two ways is refused.
+//! instruction. A character by its number is read, as published clients write it. What could be read in two ways is refused.
 
 use crate::{draft::Parameter, strict_json::shown};
 use std::fmt;
@@ -259,7 +259,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One of the five that need no document type.
+    /// One of the five that need no document type, or a character by its number: so Java's writer puts what lies beyond U+FFFF,
+    /// Go's quotes, tabs and line ends. A carriage return is refused here too: what comes back of it in an answer or a notice
+    /// is not read. So is what a reader of HTML takes for another (U+0080 to U+009F), and what is no character.
     fn entity(&mut self) -> Result<char, XmlError> {
         const KNOWN: [(&str, char); 5] = [
             ("&amp;", '&'),
@@ -269,7 +271,22 @@ impl<'a> Reader<'a> {
             ("&apos;", '\''),
         ];
         let found = KNOWN.into_iter().find(|(name, _)| self.take(name));
-        found.map(|(_, c)| c).ok_or_else(|| self.wrong())
+        if let Some((_, c)) = found {
+            return Ok(c);
+        }
+        // As many digits as the last character has.
+        let numbered = |rest: &'a str| -> Option<(char, usize)> {
+            let (text, _) = rest.strip_prefix("&#")?.split_once(';')?;
+            let (digits, base, most) = text.strip_prefix('x').map_or((text, 10, 7), |hex| (hex, 16, 6));
+            let all = (1..=most).contains(&digits.len()) && digits.chars().all(|c| c.is_digit(base));
+            let c = char::from_u32(u32::from_str_radix(digits, base).ok().filter(|_| all)?)?;
+            let none =
+                matches!(c, '\u{7F}'..='\u{9F}' | '\u{FDD0}'..='\u{FDEF}') || u32::from(c) & 0xFFFE == 0xFFFE;
+            (is_xml(c) && !none).then_some((c, text.len() + 3))
+        };
+        let (c, length) = numbered(self.rest()).ok_or_else(|| self.wrong())?;
+        self.at += length;
+        Ok(c)
     }
 }
 

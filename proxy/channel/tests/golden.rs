@@ -57,6 +57,7 @@ pub(crate) fn wechat() -> Account {
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n/wechat/1900000109".into(),
     }
@@ -85,6 +86,7 @@ pub(crate) fn alipay() -> Account {
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n/alipay/2021000066965330".into(),
     }

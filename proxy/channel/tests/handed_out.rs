@@ -39,6 +39,7 @@ fn account(
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank,
         notify_url: notify_url.into(),
     }

@@ -25,6 +25,7 @@ fn account(channel: Channel) -> Account {
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n".into(),
     }

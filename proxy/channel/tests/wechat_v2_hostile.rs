@@ -204,8 +204,12 @@ fn spoilt(fields: &Fields, trick: &Trick, amounts: &[&str]) -> Option<Vec<u8>> {
                 text.replacen("<appid>", "<!--<mch_id>1</mch_id>--><appid>", 1),
                 text.replacen("<appid>", "<?php 1 ?><appid>", 1),
                 text.replacen("<appid>", "<appid a=\"1\">", 1),
-                text.replacen(OWN, "&#49;900000109", 1)
-                    .replace("<![CDATA[&#49;900000109]]>", "&#49;900000109"),
+                text.replacen(&element("mch_id", OWN), "<mch_id>&#50;900000109</mch_id>", 1),
+                text.replacen(
+                    &element("mch_id", OWN),
+                    "<mch_id>&#x0000031;900000109</mch_id>",
+                    1,
+                ),
                 text.replacen("<xml>", "<xml xmlns=\"x\">", 1),
                 text.replacen("<xml>", "<XML>", 1),
                 format!("{text}<xml></xml>"),

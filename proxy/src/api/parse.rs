@@ -104,7 +104,7 @@ impl<'a> Fields<'a> {
         let Value::Object(members) = value else {
             let what = match path {
                 "" => "it".to_owned(),
-                path => format!("`{path}`"),
+                path => format!("`{}`", path.trim_end_matches('.')),
             };
             return Err(Fault::new(
                 Code::InvalidField,

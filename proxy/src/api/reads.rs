@@ -252,16 +252,23 @@ impl<'a> Query<'a> {
                 .map(|p| p.and_then(|(name, value)| Ok((name, decoded(value)?))))
                 .collect::<Result<_, _>>()?,
         );
-        match query.0.iter().find(|(name, _)| !names.contains(name)) {
+        // Which of them, not what it says: nothing that a caller made up comes back.
+        match query.0.iter().position(|(name, _)| !names.contains(name)) {
             None => Ok(query),
-            Some(_) => {
+            Some(at) => {
                 let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
                 let right = match names.split_last() {
                     None => "This resource takes no query.".to_owned(),
                     Some((only, [])) => format!("The query can have {only}."),
                     Some((last, others)) => format!("The query can have {} or {last}.", others.join(", ")),
                 };
-                Err(Fault::new(Code::UnknownField, right))
+                Err(Fault::new(
+                    Code::UnknownField,
+                    format!(
+                        "The query's name number {} is none of this resource. {right}",
+                        at + 1
+                    ),
+                ))
             }
         }
     }

@@ -85,7 +85,7 @@ pub fn problem(fault: &Fault, request: Option<&str>) -> Response {
 pub fn refused(channel: Channel, code: &str) -> Fault {
     let detail = match channel::refused::class(channel, code) {
         FailureClass::Setup => {
-            "The channel refused: the account, its keys or its rights there are not as they must be. Nothing in the request needs changing; tell the operator or your acquirer the `channel_code`, and send the same number again once it is put right."
+            "The channel refused: the account, its keys, its rights or its limits there are not as they must be. Nothing in the request needs changing; tell the operator or your acquirer the `channel_code`, and send the same number again once it is put right."
         }
         FailureClass::PayeeFunds => {
             "The channel refused: your balance there does not suffice. Top it up, then send the same refund number again."
@@ -111,7 +111,7 @@ pub fn charge_refused(channel: Channel, code: &str) -> Fault {
     let mut fault = match channel::auth_code::refusal(channel, code) {
         Refusal::Code => Fault::of(Code::PaymentCodeInvalid),
         Refusal::Payer => Fault::of(Code::PayerCannotPay),
-        Refusal::Other => Fault::of(Code::ChannelRefused),
+        Refusal::Other => return refused(channel, code),
     };
     fault.channel_code = Some(code.into());
     fault

@@ -96,7 +96,10 @@ fn lacking(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Missing> {
             what,
         }),
     };
-    needed(account, rooted).into_iter().filter_map(absent).collect()
+    needed(account, rooted, keys)
+        .into_iter()
+        .filter_map(absent)
+        .collect()
 }
 
 /// Where a key lies: of one secret for two digests there is one file.
@@ -108,11 +111,21 @@ fn filed<'a>(name: &'a KeyRef, extension: &str) -> &'a str {
     }
 }
 
+/// The key that signs for a UnionPay account: that of its certificate by name, where it lies there, else its one key.
+pub(super) fn unionpay_own(account: &AccountFacts, keys: &Keys) -> Result<KeyRef, NameError> {
+    let by_name = account.serial.as_deref();
+    let by_name = by_name.and_then(|serial| names::unionpay_merchant(&account.account, Some(serial)).ok());
+    match by_name.filter(|name| keys.has(name)) {
+        Some(name) => Ok(name),
+        None => names::unionpay_merchant(&account.account, None),
+    }
+}
+
 type Needed = (Result<KeyRef, NameError>, &'static str, &'static str);
 
 /// WeChat's platform certificates are fetched with the APIv3 secret, Alipay's in certificate mode where the licence names
 /// their roots; a public key has to be put there.
-fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
+fn needed(account: &AccountFacts, rooted: bool, keys: &Keys) -> Vec<Needed> {
     let (number, platform) = (&account.account, account.platform.as_deref());
     match account.channel {
         Channel::Wechat => {
@@ -199,7 +212,7 @@ fn needed(account: &AccountFacts, rooted: bool) -> Vec<Needed> {
         // Its own certificates come with its messages and count under the licence's signing_roots_pem.
         Channel::Unionpay => match account.sign_method {
             SignMethod::Signature | SignMethod::Sm2 => vec![(
-                names::unionpay_merchant(number),
+                unionpay_own(account, keys),
                 "pem",
                 "the key of the merchant's signing certificate",
             )],

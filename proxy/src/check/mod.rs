@@ -1,14 +1,16 @@
 //! `guandao check`: every problem of a configuration, and of the files that it names, at once. What cannot be looked at,
 //! because something before it is wrong, is not looked at; all else is.
 
+mod certificates;
 mod files;
 mod held;
 mod schemes;
 
+use crate::clock::SystemClock;
 use crate::config::{Config, Listen, Problem, line_of};
 use crate::{descriptors, keys, reconcile::is_compared, registry};
 use channel::bill;
-use domain::{Channel, KeyRef};
+use domain::{Channel, Clock, KeyRef};
 use policy::registry::Registries;
 use std::path::Path;
 
@@ -196,6 +198,12 @@ impl Check<'_> {
                         false => ("keys", config.keys.display().to_string()),
                     };
                     self.add(path, format!("{at}: {what}"), right);
+                }
+                let wrong = keys
+                    .map(|keys| certificates::wrong(&loaded.registries, keys, SystemClock.now()))
+                    .unwrap_or_default();
+                for (what, right) in wrong {
+                    self.add("registries.dir", format!("operator.json: {what}"), right);
                 }
                 if config.books.is_some() {
                     self.books(&loaded.registries);

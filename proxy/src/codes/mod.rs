@@ -41,6 +41,7 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
             Code::InvalidField,
             "`terminal` must be one that the acquirer has registered for this merchant.",
         )
+        .breaks(Breach::Value, Some("terminal"))
         .into());
     }
     //= C03
@@ -50,7 +51,8 @@ pub(crate) async fn make(app: &App, request: &Authenticated) -> Result<Response,
         .any(|account| account.may_pay(asked.payee.as_ref()))
     {
         let refusal = policy::payee_refusal();
-        let fault = Fault::of(Code::PayeeNotAllowed);
+        let said = Code::PayeeNotAllowed.row().merchant;
+        let fault = Fault::new(Code::PayeeNotAllowed, format!("{said} ({})", refusal.public));
         return Err(refused(app, merchant, &asked, (refusal, fault)).await);
     }
     if let Some(refusal) = policy::level_refusal(asked.code, merchant) {

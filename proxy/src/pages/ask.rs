@@ -82,7 +82,12 @@ impl Asked {
             _ => Method::GET,
         };
         if head.method != wanted {
-            return Err(Fault::of(Code::MethodNotAllowed));
+            let mut fault = Fault::of(Code::MethodNotAllowed);
+            fault.allow = Some(match ask {
+                Ask::FromBank | Ask::Enter | Ask::Order(_) => "GET, POST",
+                _ => "GET",
+            });
+            return Err(fault);
         }
         let fields = match ask {
             Ask::Choose => form(received)?,

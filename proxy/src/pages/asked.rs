@@ -30,6 +30,13 @@ pub(super) fn amount(scanned: &Scanned, typed: Option<&Text>) -> Result<Option<A
     }
 }
 
+/// What was typed, to be put right where it stands: digits and a point, nothing else comes back.
+pub(super) fn typed(asked: &Asked) -> Option<String> {
+    let typed = asked.field("amount")?.expose().trim();
+    let plain = typed.len() <= 12 && typed.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    plain.then(|| typed.to_owned())
+}
+
 /// The payer says that the former way was not paid.
 pub(super) fn says_left(asked: &Asked) -> bool {
     asked.field("unpaid").is_some_and(|said| said.expose() == "yes")

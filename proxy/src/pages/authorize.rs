@@ -4,7 +4,7 @@
 use super::{
     Pages, Scanned,
     ask::Asked,
-    asked::{amount, says_left},
+    asked::{amount, says_left, typed},
     place::{Start, Told},
     states::{Begun, LIFE},
     view::View,
@@ -260,7 +260,7 @@ impl Pages {
                 let start = Start::new(scanned, entered, says_left(asked))?;
                 self.to_the_wallet(received, view, scanned, channel, start).await
             }
-            Err(wrong) => Ok(view.enter_amount(scanned, Some(wrong), None)),
+            Err(wrong) => Ok(view.enter_amount(scanned, typed(asked), Some(wrong), None)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Pages, Scanned,
     ask::Asked,
-    asked::{amount, says_left},
+    asked::{amount, says_left, typed},
     former::Former,
     unsure::is_untold,
     view::View,
@@ -145,7 +145,7 @@ impl Pages {
                 let offered = self.offered(view, scanned);
                 match view.wallet.is_some() && offered.all().next().is_none() {
                     true => Ok(view.not_here(scanned)),
-                    false => Ok(view.choose(scanned, &offered, None, former.as_ref())),
+                    false => Ok(view.choose(scanned, &offered, None, None, former.as_ref())),
                 }
             }
             (Some(_), Some(channel)) => match asks::is_open(&self.app, &scanned.merchant, channel) {
@@ -155,7 +155,7 @@ impl Pages {
                     let start = Start::new(scanned, None, false)?;
                     self.to_the_wallet(received, view, scanned, channel, start).await
                 }
-                Some(true) => Ok(view.enter_amount(scanned, None, former.as_ref())),
+                Some(true) => Ok(view.enter_amount(scanned, None, None, former.as_ref())),
             },
             _ => Ok(view.not_here(scanned)),
         }
@@ -179,7 +179,7 @@ impl Pages {
         let offered = self.offered(view, scanned);
         let entered = match amount(scanned, asked.field("amount")) {
             Ok(entered) => entered,
-            Err(wrong) => return Ok(view.choose(scanned, &offered, Some(wrong), None)),
+            Err(wrong) => return Ok(view.choose(scanned, &offered, typed(asked), Some(wrong), None)),
         };
         let way = asked.field("way").and_then(|name| {
             offered
@@ -188,7 +188,7 @@ impl Pages {
         });
         let Some(Offer { way, .. }) = way else {
             let former = Former::of(&self.app, scanned).await?;
-            return Ok(view.choose(scanned, &offered, None, former.as_ref()));
+            return Ok(view.choose(scanned, &offered, typed(asked), None, former.as_ref()));
         };
         let start = Start::new(scanned, entered, says_left(asked))?;
         let placed = self.place(view, scanned, start, way, None).await;

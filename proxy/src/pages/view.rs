@@ -75,6 +75,8 @@ struct Choose<'a> {
     shop: String,
     title: Option<String>,
     amount: Option<String>,
+    /// What the payer typed before.
+    typed: Option<String>,
     buttons: Vec<Button>,
     /// Online banking: a heading, and banks.
     banks: Vec<(&'static str, Vec<Button>)>,
@@ -236,6 +238,11 @@ impl<'a> View<'a> {
             code.or(Some(row.code)),
             scanned,
         );
+        if let Some(methods) = fault.allow {
+            response
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
         if let Some(after) = fault.retry_after {
             response
                 .headers_mut()
@@ -304,6 +311,7 @@ impl<'a> View<'a> {
     pub(super) fn enter_amount(
         &self,
         scanned: &Scanned,
+        typed: Option<String>,
         wrong: Option<Wrong>,
         former: Option<&Former>,
     ) -> Response {
@@ -315,7 +323,7 @@ impl<'a> View<'a> {
             how: "",
             off: former.is_some_and(|former| !former.free),
         };
-        self.form(scanned, vec![button], Vec::new(), wrong, former)
+        self.form(scanned, (vec![button], Vec::new()), typed, wrong, former)
     }
 
     /// A plain browser.
@@ -323,6 +331,7 @@ impl<'a> View<'a> {
         &self,
         scanned: &Scanned,
         offered: &Offers,
+        typed: Option<String>,
         wrong: Option<Wrong>,
         former: Option<&Former>,
     ) -> Response {
@@ -352,14 +361,14 @@ impl<'a> View<'a> {
         if !offered.companies.is_empty() {
             banks.push((self.w.companies(), offered.companies.iter().map(bank).collect()));
         }
-        self.form(scanned, buttons, banks, wrong, former)
+        self.form(scanned, (buttons, banks), typed, wrong, former)
     }
 
     fn form(
         &self,
         scanned: &Scanned,
-        buttons: Vec<Button>,
-        banks: Vec<(&'static str, Vec<Button>)>,
+        (buttons, banks): (Vec<Button>, Vec<(&'static str, Vec<Button>)>),
+        typed: Option<String>,
         wrong: Option<Wrong>,
         former: Option<&Former>,
     ) -> Response {
@@ -375,6 +384,7 @@ impl<'a> View<'a> {
                 shop: legible(&scanned.merchant.name),
                 title: scanned.code.facts.title.as_deref().map(legible),
                 amount: scanned.code.facts.amount.map(Amount::to_yuan),
+                typed,
                 buttons,
                 banks,
                 wrong: wrong.map(|wrong| self.w.wrong(wrong)),
@@ -522,4 +532,102 @@ pub(super) fn asset(ask: &Ask) -> Response {
         HeaderValue::from_static("nosniff"),
     );
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    /// Relative luminance as WCAG 2 has it.
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let digits: String = match digits.len() {
+            3 => digits.chars().flat_map(|c| [c, c]).collect(),
+            _ => digits.to_owned(),
+        };
+        let part = |at: usize| {
+            let part = f64::from(u8::from_str_radix(&digits[at..at + 2], 16).expect("a colour")) / 255.0;
+            if part <= 0.04045 {
+                part / 12.92
+            } else {
+                ((part + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    fn ratio(one: &str, other: &str) -> f64 {
+        let (one, other) = (luminance(one) + 0.05, luminance(other) + 0.05);
+        (one / other).max(other / one)
+    }
+
+    #[test]
+    fn text_stands_out_from_what_is_behind_it() {
+        let rules: HashMap<&str, HashMap<&str, &str>> = include_str!("style.css")
+            .lines()
+            .filter_map(|line| line.strip_suffix('}')?.split_once('{'))
+            .map(|(selector, rule)| {
+                (
+                    selector.trim(),
+                    rule.split(';')
+                        .filter_map(|d| d.trim().split_once(": "))
+                        .collect(),
+                )
+            })
+            .collect();
+        let of = |selector: &str, property: &str| {
+            let value = rules[selector]
+                .get(property)
+                .unwrap_or_else(|| panic!("{selector} has no {property}"));
+            match value.strip_prefix("var(").and_then(|name| name.strip_suffix(')')) {
+                Some(name) => rules[":root"][name],
+                None => value,
+            }
+        };
+        let card = of(".card", "background");
+        // What is read at 24 px or more is large.
+        let (small, large) = (4.5, 3.0);
+        let pairs = [
+            (of(".button", "color"), of(".button", "background"), small),
+            (of(".button", "color"), of(".wechat.button", "background"), small),
+            (of(".button", "color"), of(".alipay.button", "background"), small),
+            (
+                of(".button", "color"),
+                of(".unionpay.button", "background"),
+                small,
+            ),
+            (of(".button", "color"), of(".baidu.button", "background"), small),
+            (
+                of(".plain.button", "color"),
+                of(".plain.button", "background"),
+                small,
+            ),
+            (of(".bank", "color"), of(".bank", "background"), small),
+            (of(".bank small", "color"), of(".bank", "background"), small),
+            (of(".former", "color"), of(".former", "background"), small),
+            (of(".wrong", "color"), of(".wrong", "background"), small),
+            (of(".note", "color"), of(".note", "background"), small),
+            (of("body", "color"), card, small),
+            (of(".what", "color"), card, small),
+            (of(".small", "color"), card, small),
+            (of("label", "color"), card, small),
+            (of("dt", "color"), card, small),
+            (of(".typed .unit", "color"), card, small),
+            (of("footer", "color"), rules[":root"]["--ground"], small),
+            (of(".typed input::placeholder", "color"), card, large),
+            (of(".mark", "color"), of(".glad", "background"), large),
+            (of(".mark", "color"), of(".sad", "background"), large),
+        ];
+        for (text, ground, least) in pairs {
+            assert!(
+                ratio(text, ground) >= least,
+                "{text} on {ground}: {:.2}",
+                ratio(text, ground)
+            );
+        }
+        assert!(
+            rules[".card"]["overflow-wrap"] == "anywhere",
+            "a long word makes the page wider than a phone"
+        );
+    }
 }

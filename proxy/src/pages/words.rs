@@ -117,7 +117,7 @@ static EN: Words = Words {
     goes_back: "Being refunded",
     again: "Start again",
     order: "Order",
-    time: "Time",
+    time: "Time (China)",
     by: "Paid by",
     record: "Record",
     foot: "A licensed institution settles directly with the shop. This page keeps nothing of who you are.",

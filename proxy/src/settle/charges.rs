@@ -1,6 +1,8 @@
 //! What a channel's word on a payment-code order (付款码) means: its charging call, its reverse, its state.
 
-use super::{Ending, Settled, amiss, declined, fits::says_nothing, order_seen, place_failed, unknown};
+use super::{
+    Ending, Settled, amiss, answered_amiss, declined, fits::says_nothing, order_seen, place_failed, unknown,
+};
 use channel::{
     Answer, ChannelState, Failure, FailureClass, OrderView, ReverseView,
     auth_code::{Refusal, refusal},
@@ -32,6 +34,7 @@ pub fn charged(
             settled
         }
         Answer::Failed(failure) | Answer::Declined(failure, _) => refused(order, attempt, failure, payer),
+        Answer::Amiss(what) => answered_amiss(order, attempt, what),
         Answer::Unclear(reason) => unknown(attempt, reason),
         _ => unknown(attempt, Unclear::Garbage),
     }

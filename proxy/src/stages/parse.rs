@@ -153,7 +153,7 @@ fn may_return(merchant: &MerchantFacts, clear: &Clear) -> Result<(), Fault> {
             return Err(Fault::new(
                 Code::InvalidField,
                 format!(
-                    "`{name}` must be an https address at a host that the operator has registered for this merchant (return_hosts)."
+                    "`{name}` must be an https address, without blanks and marks that have to be escaped, at a host that the operator has registered for this merchant (return_hosts)."
                 ),
             ));
         }

@@ -136,7 +136,7 @@ fn may_return(merchant: &MerchantFacts, native: &Native) -> Result<(), Fault> {
     match native.returns_to.iter().find(foreign) {
         Some((name, _)) => Err(Fault::new(
             Code::OperationNotAllowed,
-            format!("{name} must be an https address at a host that the operator has registered for this merchant (return_hosts)."),
+            format!("{name} must be an https address, without blanks and marks that have to be escaped, at a host that the operator has registered for this merchant (return_hosts)."),
         )
         .breaks(Breach::Value, Some(name))),
         None => Ok(()),

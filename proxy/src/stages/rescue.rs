@@ -13,7 +13,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use channel::dialect::{self, NativeRefusal, Reply, Speech, UNPROVEN};
 use domain::Channel;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use std::{panic::AssertUnwindSafe, task::Poll};
 use tracing::{error, info, warn};
@@ -28,6 +28,7 @@ impl Around<Received> for Rescue {
 
     async fn run(&self, received: Received, next: Next<Received, Response>) -> Result<Response, Stop> {
         let (door, id) = (received.door, received.id);
+        let bare = received.head.method == Method::HEAD;
         let scheme = received
             .head
             .headers
@@ -57,7 +58,7 @@ impl Around<Received> for Rescue {
             }
         };
         match door {
-            Door::Api => Ok(self.sign(response, scheme.unwrap_or(Scheme::Ed25519)).await),
+            Door::Api => Ok(self.sign(response, scheme.unwrap_or(Scheme::Ed25519), bare).await),
             _ => Ok(response),
         }
     }
@@ -199,18 +200,22 @@ fn refusal(fault: &Fault) -> NativeRefusal {
 }
 
 impl Rescue {
-    /// Answers are signed, errors included, with the newest key of the caller's scheme.
-    async fn sign(&self, mut response: Response, scheme: Scheme) -> Response {
+    /// Answers are signed, errors included, with the newest key of the caller's scheme. HTTP leaves the body of an answer to
+    /// HEAD here (`bare`), so that its signature is over none.
+    async fn sign(&self, mut response: Response, scheme: Scheme, bare: bool) -> Response {
         let Some(key) = self.0.answer_key(scheme) else {
             return response;
         };
-        let body = response
-            .body()
-            .clone()
-            .collect()
-            .await
-            .map(|b| b.to_bytes())
-            .unwrap_or_default();
+        let body = match bare {
+            true => Bytes::new(),
+            false => response
+                .body()
+                .clone()
+                .collect()
+                .await
+                .map(|b| b.to_bytes())
+                .unwrap_or_default(),
+        };
         let (timestamp, nonce) = (self.0.clock().now().secs(), nonce());
         let message = answer_message(timestamp, &nonce, &body);
         let signature = match scheme {

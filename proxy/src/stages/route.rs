@@ -186,7 +186,8 @@ pub(crate) fn unusable(merchant: &MerchantFacts, channel: Channel, named: Option
         Some(other) => Fault::new(
             Code::InvalidField,
             format!("`account` must be one of the merchant's at {channel}; this one is at {other}."),
-        ),
+        )
+        .breaks(Breach::Value, Some("account")),
         None => {
             let fault = Fault::new(
                 Code::OperationNotAllowed,
@@ -208,7 +209,8 @@ fn registered_appid(create: &Create, chosen: &AccountFacts) -> Result<(), Fault>
         Some(appid) if !chosen.appids.iter().any(|known| known == appid.as_str()) => Err(Fault::new(
             Code::InvalidField,
             "`appid` must be one that the acquirer has registered for this account.",
-        )),
+        )
+        .breaks(Breach::Value, Some("appid"))),
         _ => Ok(()),
     }
 }
@@ -263,7 +265,8 @@ fn listed_bank(create: &Create, chosen: &AccountFacts) -> Result<(), Fault> {
                 codes.join(", ")
             ),
         },
-    ))
+    )
+    .breaks(Breach::Value, Some("bank")))
 }
 
 /// Payment codes by APIv3 are for accounts whose registry says that they have them (channels.md 1.12).

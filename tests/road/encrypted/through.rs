@@ -483,14 +483,7 @@ async fn create_point(yard: &Yard, step: &str, form: Form) -> Done {
         }
     }
     let order = shop.is(&number, "awaiting_payment").await?;
-    yard.pay(&order).await?;
-    let order = yard
-        .until(id(&order)?, "payment", |o| o["state"] == "paid")
-        .await?;
-    ensure!(
-        yard.at_channel(&order).await?.len() == 1,
-        "not one order at the channel"
-    );
+    yard.paid_once(&order).await?;
     yard.told(id(&order)?, "payment.paid").await
 }
 

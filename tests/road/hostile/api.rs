@@ -399,10 +399,15 @@ async fn every_field(yard: &Yard, caller: &Caller, id: &str) {
             || format!("{what}: {said:?}"),
         );
     }
-    for body in [
-        json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK }),
-        json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK, "payer": { "openid": format!("{MARK} {MARK}") } }),
+    for (payer, reason) in [
+        (Value::Null, "`payer"),
+        (json!({ "openid": format!("{MARK} {MARK}") }), "`payer"),
+        (json!(MARK), "`payer` must be an object"),
     ] {
+        let mut body = json!({ "order_no": MARK, "channel": "wechat", "pay_way": "jsapi", "amount": 1, "description": MARK });
+        if !payer.is_null() {
+            body["payer"] = payer;
+        }
         yard.refused(
             At::Api,
             "a payer that is none",
@@ -412,7 +417,7 @@ async fn every_field(yard: &Yard, caller: &Caller, id: &str) {
                     &caller.wire("POST", "/v1/payments", JSON, body.to_string().as_bytes()),
                 )
                 .await,
-            "`payer",
+            reason,
         );
     }
     // The answer names the path and never the value.

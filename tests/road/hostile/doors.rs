@@ -107,7 +107,7 @@ impl Door for WechatV2 {
             (9.., 14) => format!("<xml>{inner}<Mch_id>{STRANGER}</Mch_id></xml>"),
             (9.., 15) => format!("<xml>{inner}<m\u{441}h_id>{STRANGER}</m\u{441}h_id></xml>"),
             (9.., 16) => format!("<xml>{inner}<attach>a\0b</attach></xml>"),
-            (9.., 17) => format!("<xml>{inner}<attach>&#x31;</attach></xml>"),
+            (9.., 17) => format!("<xml>{inner}<attach>&#X31;</attach></xml>"),
             (9.., 18) => format!("<xml>{inner}<attach><![CDATA[a]]>]]></attach></xml>"),
             (9.., 19) => format!("<xml>{inner}<mch_id >{STRANGER}</mch_id ></xml>"),
             (9.., 20) => format!("<xml>{inner}<?php 1 ?></xml>"),
@@ -127,7 +127,7 @@ impl Door for WechatV2 {
             (9.., 4) => format!("<?xml version=\"1.0\" encoding=\"GBK\"?><xml>{inner}</xml>"),
             (9.., 5) => format!("<xml>{inner}<attach x=\"1\">1</attach></xml>"),
             (9.., 6) => format!("<xml>{inner}</xml><xml>{inner}</xml>"),
-            (9.., _) => format!("<xml>{inner}<attach>&#50;</attach></xml>"),
+            (9.., _) => format!("<xml>{inner}<attach>&#0;</attach></xml>"),
             _ => format!("<xml>{inner}</xml>"),
         };
         let kind = match dice.below(12) {

@@ -183,6 +183,18 @@ impl Yard {
         self.until(id(&order)?, "payment", |o| o["state"] == "paid").await
     }
 
+    /// It is paid, and the channel has it once.
+    pub(crate) async fn paid_once(&self, order: &Value) -> anyhow::Result<()> {
+        self.pay(order).await?;
+        self.until(id(order)?, "payment", |o| o["state"] == "paid")
+            .await?;
+        ensure!(
+            self.at_channel(order).await?.len() == 1,
+            "not one order at the channel"
+        );
+        Ok(())
+    }
+
     /// What the channel has of an order.
     pub(crate) async fn at_channel(&self, order: &Value) -> anyhow::Result<Vec<Value>> {
         let all = self.demo.channel_orders().await?;

@@ -154,8 +154,8 @@ async fn a_payment_code_of_the_samples(demo: &Demo) -> Done {
         .map(drop)
 }
 
-/// UnionPay's samples of an app's order name a page to come back to, older ones a text for the payer, and free text that begins with a
-/// blank.
+/// UnionPay's samples of an app's order name a page to come back to and the kind of card, older ones a text for the payer, and free
+/// text that begins with a blank.
 async fn an_app_order_of_the_samples(demo: &Demo) -> Done {
     let acp = Acp::of(demo, 0)?;
     let of_samples = |number: &str| {
@@ -164,6 +164,7 @@ async fn an_app_order_of_the_samples(demo: &Demo) -> Done {
             ("encoding", "utf-8"),
             ("frontUrl", "https://shop.example/back"),
             ("orderDesc", "订单描述"),
+            ("accType", "01"),
             ("reqReserved", " 透传信息"),
         ] {
             fields.insert(name.into(), value.into());

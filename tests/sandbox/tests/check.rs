@@ -103,6 +103,24 @@ enum Fault {
     SaysFail,
     /// Answers what it does not know or agree with by a bare 500.
     Breaks,
+    /// Breaks down over what bears no good signature, and over what is too long.
+    BreaksOnForged,
+    /// Breaks down over the first notice, before it does anything.
+    BreaksOnce,
+    /// Sends the first notice elsewhere.
+    RedirectsOnce,
+    /// Breaks down over the first notice, after all was done.
+    BreaksAfterwards,
+    /// Breaks down over the first notice between remembering and delivering it.
+    BreaksBetween,
+    /// Knows no such address.
+    NotFound,
+    /// None: acknowledges, and delivers a moment later.
+    Queues,
+    /// The same, each time that it is told.
+    QueuesRepeats,
+    /// Delivers what is large four seconds later.
+    Tardy,
 }
 
 enum Key {
@@ -119,7 +137,7 @@ struct Shop {
     /// Itself: mchid, or app_id and seller_id.
     whose: Vec<String>,
     memory: Mutex<Memory>,
-    delivered: Mutex<BTreeMap<String, u64>>,
+    delivered: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 /// Amounts that it knows, in fen.
@@ -135,6 +153,7 @@ struct Memory {
     refunded: BTreeSet<String>,
     closed: BTreeSet<String>,
     newest: u64,
+    notices: u64,
 }
 
 impl Shop {
@@ -147,7 +166,7 @@ impl Shop {
             apiv3_key: None,
             whose: whose.iter().map(|w| (*w).to_owned()).collect(),
             memory: Mutex::default(),
-            delivered: Mutex::default(),
+            delivered: Arc::default(),
         }
     }
 }
@@ -174,7 +193,17 @@ impl Shop {
                 ),
             ));
         }
-        if self.fault == Fault::Redirects {
+        let first = {
+            let mut memory = self.memory.lock();
+            memory.notices += 1;
+            memory.notices == 1
+        };
+        match self.fault {
+            Fault::NotFound => return Ok(said(404, "")),
+            Fault::BreaksOnce if first => return Ok(said(500, "")),
+            _ => {}
+        }
+        if self.fault == Fault::Redirects || (self.fault == Fault::RedirectsOnce && first) {
             return Ok(http::Response::builder()
                 .status(302)
                 .header("location", "/elsewhere")
@@ -183,7 +212,7 @@ impl Shop {
         }
         let announced = head.headers.get("content-length");
         let length = announced.and_then(|l| l.to_str().ok()?.parse().ok()).unwrap_or(0);
-        if length > MOST && self.fault != Fault::Swallows {
+        if length > MOST && !matches!(self.fault, Fault::Swallows | Fault::BreaksOnForged) {
             return Ok(said(413, ""));
         }
         let patience = Duration::from_secs(if self.fault == Fault::Impatient { 1 } else { 10 });
@@ -202,7 +231,8 @@ impl Shop {
                 .get(format!("{}-{name}", self.prefix))
                 .map(|v| v.to_str().unwrap().to_owned())
         };
-        let event = self.read(&body);
+        let mut event = self.read(&body);
+        event.large = body.len() > 4096;
         if self.fault == Fault::DeliversFirst {
             self.deliver(&event);
         }
@@ -211,7 +241,10 @@ impl Shop {
             _ => self.believes(&header, &body),
         };
         if !believes {
-            return Ok(self.refused());
+            return Ok(match self.fault {
+                Fault::BreaksOnForged => said(500, ""),
+                _ => self.refused(),
+            });
         }
         let fresh = |at: i64| {
             let ahead = at - now();
@@ -232,7 +265,15 @@ impl Shop {
         if !self.is_me(&event) {
             return Ok(self.refused());
         }
-        self.act(event).await
+        if self.fault == Fault::BreaksBetween && first {
+            self.remember(&event);
+            return Ok(said(500, ""));
+        }
+        let answer = self.act(event).await?;
+        Ok(match self.fault {
+            Fault::BreaksAfterwards if first => said(500, ""),
+            _ => answer,
+        })
     }
 
     fn is_me(&self, event: &Event) -> bool {
@@ -338,6 +379,7 @@ impl Shop {
             seq: 0,
             whose: vec![field("app_id"), field("seller_id")],
             just_paid: true,
+            large: false,
         }
     }
 
@@ -362,6 +404,7 @@ impl Shop {
             seq: value["seq"].as_u64().unwrap_or_default(),
             whose: vec![text(&value["mchid"])],
             just_paid: value["payment"]["state"] == "paid",
+            large: false,
         };
         if let Some(key) = &self.apiv3_key {
             let plain = open(key, &value["resource"]);
@@ -376,7 +419,17 @@ impl Shop {
     }
 
     fn deliver(&self, event: &Event) {
-        *self.delivered.lock().entry(event.no.clone()).or_default() += 1;
+        let (all, no) = (self.delivered.clone(), event.no.clone());
+        let deliver = move || *all.lock().entry(no).or_default() += 1;
+        let later = match self.fault {
+            Fault::Queues | Fault::QueuesRepeats => 300,
+            Fault::Tardy if event.large => 4000,
+            _ => return deliver(),
+        };
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(later)).await;
+            deliver();
+        });
     }
 
     async fn act(&self, event: Event) -> Result<Answer, &'static str> {
@@ -455,7 +508,7 @@ impl Shop {
         }
         match self.fault {
             Fault::DeliversFirst | Fault::Races => {}
-            Fault::Repeats => self.deliver(&event),
+            Fault::Repeats | Fault::QueuesRepeats => self.deliver(&event),
             _ if fresh => self.deliver(&event),
             _ => {}
         }
@@ -499,6 +552,7 @@ struct Event {
     whose: Vec<String>,
     /// Nothing has gone back.
     just_paid: bool,
+    large: bool,
 }
 
 fn now() -> i64 {
@@ -627,7 +681,26 @@ async fn each_fault_is_found_and_no_other() {
         "old_signature",
         "future_signature",
     ];
-    let table: [(Fault, &[&str]); 34] = [
+    const GOOD: &[&str] = &[
+        "good",
+        "duplicate",
+        "other_id",
+        "at_once",
+        "refund",
+        "out_of_order",
+        "closed_after_paid",
+        "closed",
+        "paid_after_closed",
+        "late",
+        "further_fields",
+        "further_kind",
+        "large",
+        "slow",
+        "hung_up",
+        "again",
+    ];
+    const REPEATED: &[&str] = &["duplicate", "other_id", "at_once", "hung_up", "again"];
+    let table: [(Fault, &[&str]); 43] = [
         (Fault::Trusts, FORGED),
         (
             Fault::Glances,
@@ -638,15 +711,17 @@ async fn each_fault_is_found_and_no_other() {
         (Fault::Timeless, &["old_signature", "future_signature"]),
         (Fault::OneSided, &["future_signature"]),
         (Fault::LooksAtTheEvent, &["late"]),
-        (
-            Fault::Repeats,
-            &["duplicate", "other_id", "at_once", "hung_up", "again"],
-        ),
+        (Fault::Repeats, REPEATED),
         (Fault::Races, &["other_id", "at_once"]),
-        (
-            Fault::RefusesRepeats,
-            &["duplicate", "other_id", "at_once", "hung_up", "again"],
-        ),
+        (Fault::RefusesRepeats, REPEATED),
+        (Fault::BreaksOnForged, &[]),
+        (Fault::BreaksOnce, &["good"]),
+        (Fault::RedirectsOnce, &["good"]),
+        (Fault::BreaksAfterwards, &["good"]),
+        (Fault::BreaksBetween, &["good", "duplicate"]),
+        (Fault::Queues, &[]),
+        (Fault::QueuesRepeats, REPEATED),
+        (Fault::Tardy, &[]),
         (Fault::NeedsOrder, &["out_of_order"]),
         (Fault::SmallBody, &["large"]),
         (Fault::StrictFields, &["further_fields"]),
@@ -691,27 +766,8 @@ async fn each_fault_is_found_and_no_other() {
                 "hung_up",
             ],
         ),
-        (
-            Fault::OtherKey,
-            &[
-                "good",
-                "duplicate",
-                "other_id",
-                "at_once",
-                "refund",
-                "out_of_order",
-                "closed_after_paid",
-                "closed",
-                "paid_after_closed",
-                "late",
-                "further_fields",
-                "further_kind",
-                "large",
-                "slow",
-                "hung_up",
-                "again",
-            ],
-        ),
+        (Fault::OtherKey, GOOD),
+        (Fault::NotFound, GOOD),
         (
             Fault::DeliversFirst,
             &[
@@ -742,7 +798,7 @@ async fn each_fault_is_found_and_no_other() {
         (Fault::IdOnly, &["other_id"]),
         (Fault::Forgetful, &["again"]),
         (Fault::TakesRefunds, &["refund", "out_of_order"]),
-        (Fault::TakesCloses, &["closed", "paid_after_closed"]),
+        (Fault::TakesCloses, &["closed"]),
         (Fault::Undoes, &["closed_after_paid"]),
         (Fault::ClosedForGood, &["paid_after_closed"]),
         (Fault::LosesItsWork, &["hung_up"]),
@@ -759,7 +815,63 @@ async fn each_fault_is_found_and_no_other() {
         let sentence =
             |row: &sandbox::check::Row| row.verdict == Verdict::Right || row.finding.ends_with(['.', '?']);
         assert!(report.cases.iter().all(sentence), "{report}");
+        let said = |text: &str| {
+            report
+                .cases
+                .iter()
+                .filter(|row| row.finding.contains(text))
+                .count()
+        };
+        let acknowledges = !matches!(fault, Fault::NotFound | Fault::OtherKey | Fault::Redirects);
+        assert!(
+            acknowledges || said("deliver") + said("put into effect") + said("at once") == 0,
+            "nothing was acknowledged, so nothing was due: {report}"
+        );
+        let notes = match fault {
+            // Five forged letters and the one that is too long.
+            Fault::BreaksOnForged => 6,
+            Fault::Redirects => 9,
+            Fault::Tardy => 1,
+            _ => 0,
+        };
+        assert_eq!(report.notes, notes, "{fault:?}\n{report}");
+        match fault {
+            Fault::Tardy => assert_eq!(said("more than 3 s later"), 1, "{report}"),
+            Fault::RedirectsOnce => assert_eq!(said("Redirects are not followed"), 1, "{report}"),
+            Fault::Redirects => assert_eq!(said("edirects are not followed"), report.cases.len(), "{report}"),
+            Fault::BreaksBetween => {
+                assert_eq!(said("was not delivered. What is acknowledged"), 1, "{report}")
+            }
+            _ => {}
+        }
     }
+}
+
+/// Where nobody is there is nothing to judge.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_is_it_cannot_be_run() {
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let dir = dir("nobody");
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_guandao-sandbox"));
+    command
+        .args(["check", "--merchant"])
+        .arg(format!("http://127.0.0.1:{port}/notify"));
+    let output = command.arg("--dir").arg(&dir).output().await.unwrap();
+    let _ = std::fs::remove_dir_all(dir);
+    let (said, why) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(2), "{said}{why}");
+    assert!(
+        why.contains("no connection") && !said.contains("WRONG"),
+        "{said}{why}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

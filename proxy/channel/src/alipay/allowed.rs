@@ -29,7 +29,7 @@ pub(crate) const PARAMETERS: [&str; 15] = [
 /// Those of certificate mode: the app's own certificate, and the roots that its client trusts (channels.md 3.6).
 pub(crate) const CERTIFICATES: [&str; 2] = ["app_cert_sn", "alipay_root_cert_sn"];
 
-/// Where the payer's browser goes back to: only what a browser brings has it.
+/// Where the payer's browser goes back to. Some clients are told it once and send it with each call, browser or not.
 pub(crate) const RETURN_URL: &str = "return_url";
 
 /// Of an exchange of a payer's code, whose parameters stand beside the content (channels.md 3.1). A `refresh_token` would be for
@@ -41,16 +41,6 @@ pub(crate) const GRANT: &str = "authorization_code";
 
 /// Content that names where a browser goes back to as well.
 pub(crate) const RETURNS: [&str; 2] = ["quit_url", "request_from_url"];
-
-/// Public parameters that old SDKs send along without a value; with one they are refused. An empty parameter
-/// takes no part in the signature (channels.md 3.1).
-pub(crate) const EMPTY: [&str; 5] = [
-    "auth_token",
-    "prod_code",
-    "return_url",
-    "terminal_info",
-    "terminal_type",
-];
 
 pub(crate) const GOODS: Shape = Object(&[
     Field("goods_id", Word),

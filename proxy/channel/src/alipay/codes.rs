@@ -56,10 +56,26 @@ pub(crate) fn is_limited(code: &str) -> bool {
     code.ends_with("call-limited")
 }
 
+/// Words about the seller's account and not about an order: it is frozen, unknown or out of order, or has taken all that it may
+/// for now. That the order alone is above the most of one order is not among them [Alipay's own tables of `trade.pay` and
+/// `trade.precreate`].
+fn is_of_the_seller(plain: &str) -> bool {
+    matches!(
+        plain,
+        "SELLER_BEEN_BLOCKED"
+            | "SELLER_NOT_EXIST"
+            | "SECONDARY_MERCHANT_STATUS_ERROR"
+            | "BEYOND_PAY_RESTRICTION"
+            | "BEYOND_PER_RECEIPT_RESTRICTION"
+            | "BEYOND_PER_RECEIPT_DAY_RESTRICTION"
+    )
+}
+
 /// Listed as final for `alipay.trade.pay` (channels.md 3.3): nobody was charged.
 pub(crate) fn surely_not_charged(sub_code: &str) -> bool {
     let plain = plain(sub_code);
     refusal(sub_code) != Refusal::Other
+        || is_of_the_seller(plain)
         || matches!(
             plain,
             "INVALID_PARAMETER"
@@ -79,7 +95,6 @@ pub(crate) fn refusal(sub_code: &str) -> Refusal {
         | "BUYER_SELLER_EQUAL"
         | "BUYER_ENABLE_STATUS_FORBID"
         | "BUYER_PAYMENT_AMOUNT_DAY_LIMIT_ERROR"
-        | "BEYOND_PAY_RESTRICTION"
         | "BUYER_BALANCE_NOT_ENOUGH" => Refusal::Payer,
         _ => Refusal::Other,
     }
@@ -125,7 +140,11 @@ fn business(plain: &str) -> FailureClass {
         "TRADE_HAS_CLOSE" => FailureClass::AlreadyClosed,
         "CONTEXT_INCONSISTENT" => FailureClass::Changed,
         "SELLER_BALANCE_NOT_ENOUGH" => FailureClass::PayeeFunds,
-        "ACCESS_FORBIDDEN" | "PARTNER_ERROR" => FailureClass::Setup,
+        "ACCESS_FORBIDDEN"
+        | "PARTNER_ERROR"
+        | "MERCHANT_PERM_RECEIPT_SUSPEND_LIMIT"
+        | "MERCHANT_PERM_RECEIPT_DAY_LIMIT" => FailureClass::Setup,
+        word if is_of_the_seller(word) => FailureClass::Setup,
         // No sub_code, or one of the front door's own spellings of "I do not know".
         "" | "unknow-error" | "isp.unknow-error" => FailureClass::Unknown,
         _ => FailureClass::Final,
@@ -160,6 +179,13 @@ mod tests {
             ("40004", "ACQ.CONTEXT_INCONSISTENT", Changed),
             ("40004", "ACQ.SELLER_BALANCE_NOT_ENOUGH", PayeeFunds),
             ("40004", "ACQ.ACCESS_FORBIDDEN", Setup),
+            ("40004", "ACQ.SELLER_BEEN_BLOCKED", Setup),
+            ("40004", "aop.ACQ.SELLER_NOT_EXIST", Setup),
+            ("40004", "ACQ.SECONDARY_MERCHANT_STATUS_ERROR", Setup),
+            ("40004", "ACQ.BEYOND_PAY_RESTRICTION", Setup),
+            ("40004", "ACQ.BEYOND_PER_RECEIPT_RESTRICTION", Setup),
+            ("40004", "ACQ.BEYOND_PER_RECEIPT_DAY_RESTRICTION", Setup),
+            ("40004", "ACQ.BEYOND_PER_RECEIPT_SINGLE_RESTRICTION", Final),
             ("40004", "ACQ.INVALID_PARAMETER", Final),
             ("40004", "ACQ.TRADE_STATUS_ERROR", Final),
             ("40004", "ACQ.SOMETHING_NEW", Final),

@@ -293,11 +293,18 @@ pub(crate) fn draft(
     )
 }
 
+/// Is this method's content encrypted? A certificate is asked for in clear, and so is a payer's code exchanged: its answer
+/// comes so too, which is not decrypted.
+pub(super) fn encrypts(account: &Account, method: &str) -> bool {
+    account.encrypts && ![CERTIFICATE, super::authorize::METHOD].contains(&method)
+}
+
 pub(super) fn to_sign(account: &Account, mut parameters: Vec<Parameter>) -> Result<Draft, ComposeError> {
-    let encrypts = account.encrypts
-        && !parameters.iter().any(|(name, value)| {
-            *name == "method" && [CERTIFICATE, super::authorize::METHOD].contains(&value.as_str())
-        });
+    let method = parameters.iter().find(|(name, _)| *name == "method");
+    let encrypts = encrypts(
+        account,
+        method.map(|(_, value)| value.as_str()).unwrap_or_default(),
+    );
     if encrypts {
         parameters.push(("encrypt_type", Zeroizing::new("AES".to_owned())));
         parameters.sort_by_key(|(name, _)| *name);

@@ -4,7 +4,7 @@ use super::{BY_APP, BY_BROWSER, METHODS, allowed, authorize, sealed};
 use crate::{
     auth_code::{Wallet, wallet},
     form::Form,
-    keys,
+    guard, keys,
     native::{
         Asks, Device, FORM_WAITS_MS, Fresh, Native, NativeError, Opens, Proof, no_json, require_content_type,
     },
@@ -23,7 +23,8 @@ use zeroize::Zeroizing;
 
 pub(super) type Method = (&'static str, Operation, Option<PayWay>);
 
-/// Reads method, target, headers and body. Query and body are one set of parameters; none may stand in both.
+/// Reads method, target, headers and body. Query and body are one set of parameters; none may stand in both, but for `charset`
+/// where it says the same.
 pub(crate) fn read(
     method: &str,
     target: &str,
@@ -63,13 +64,14 @@ pub(crate) fn read(
     })
 }
 
-/// Query and body as one form.
+/// Query and body as one form. A reader of a form wants to know its charset before it reads it, so published clients write that
+/// into the address, some of them into the form too.
 fn parameters(method: &str, query: &[u8], headers: &HeaderMap, body: &[u8]) -> Result<Form, NativeError> {
     let form = |e| NativeError::twofold(format!("form: {e}"));
     let mut parameters = Form::parse(query).map_err(form)?;
     if method == "POST" && !body.is_empty() {
         require_content_type(headers, "application/x-www-form-urlencoded")?;
-        parameters.read(body).map_err(form)?;
+        parameters.read(body, Some("charset")).map_err(form)?;
     }
     Ok(parameters)
 }
@@ -124,12 +126,13 @@ pub(crate) fn is_by_browser(target: &str, body: &[u8]) -> bool {
             .any(|part| part.split(|b| *b == b'&').any(named))
 }
 
-/// Public parameters: known ones only, and no second way to read or sign them.
+/// Public parameters: known ones only, and no second way to read or sign them. An empty one takes no part in the signature
+/// (channels.md 3.1) and says nothing: clients send along what nobody set.
 fn common(parameters: &Form, method: &str) -> Result<(), NativeError> {
     let carried = |(name, value): &(&str, &str)| {
-        allowed::PARAMETERS.contains(name)
-            || value.is_empty() && allowed::EMPTY.contains(name)
-            || *name == allowed::RETURN_URL && BY_BROWSER.contains(&method)
+        value.is_empty() && !guard::is_of_money(name)
+            || allowed::PARAMETERS.contains(name)
+            || *name == allowed::RETURN_URL
             || allowed::OF_A_CODE.contains(name) && method == authorize::METHOD
     };
     if let Some((name, _)) = parameters.iter().find(|parameter| !carried(parameter)) {
@@ -181,7 +184,7 @@ fn call(
     let content = content.ok_or_else(|| NativeError::malformed("biz_content is missing"))?;
     let content = opened.as_ref().map_or(content.as_bytes(), |opened| opened);
     let content = strict_json::parse(content).map_err(|e| no_json("biz_content", &e))?;
-    let texts = shape::check(&content, allowed::fields(method), "biz_content")?;
+    let texts = shape::check_but_blanks(&content, allowed::fields(method), "biz_content")?;
     let said = Said {
         content: &content,
         signed_at: asks.signed_at(),
@@ -199,18 +202,18 @@ fn call(
     if native.by_browser {
         said.text("product_code")
             .ok_or_else(|| said.missing("product_code"))?;
-        let own = parameters
-            .get(allowed::RETURN_URL)
-            .map(|url| (allowed::RETURN_URL, url));
-        let content = allowed::RETURNS
-            .into_iter()
-            .filter_map(|name| Some((name, said.text(name)?)));
-        native.returns_to = own
-            .into_iter()
-            .chain(content)
-            .map(|(name, url)| (name, Text::from(url)))
-            .collect();
     }
+    let own = parameters
+        .get(allowed::RETURN_URL)
+        .map(|url| (allowed::RETURN_URL, url));
+    let content = allowed::RETURNS
+        .into_iter()
+        .filter_map(|name| Some((name, said.text(name)?)));
+    native.returns_to = own
+        .into_iter()
+        .chain(content)
+        .map(|(name, url)| (name, Text::from(url)))
+        .collect();
     Ok(native)
 }
 
@@ -303,7 +306,7 @@ impl Said<'_> {
         NativeError::malformed(format!("{}{name} is missing", self.place))
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.content.text(name).filter(|text| !text.is_empty())
     }
 

@@ -47,16 +47,16 @@ pub(crate) fn read(
         }
         None => strict_json::parse(body).map_err(|e| no_json("the body", &e))?,
     };
-    let texts = shape::check(&content, allowed::fields_v3(called.0), "")?;
+    let texts = shape::check_but_blanks(&content, allowed::fields_v3(called.0), "")?;
     let said = Said {
         content: &content,
         signed_at: asks.signed_at(),
         place: "",
     };
     if called.0 == authorize::METHOD {
-        native::code(|name| content.text(name).filter(|text| !text.is_empty()), "")?;
+        native::code(|name| said.text(name), "")?;
     }
-    let notify_url = content.text("notify_url").map(str::to_owned);
+    let notify_url = said.text("notify_url").map(str::to_owned);
     let root = only(headers, "alipay-root-cert-sn")?.map(str::to_owned);
     let named = allowed::CERTIFICATES.into_iter().zip([app_cert_sn, root]);
     let mut native = said.whole(called, account, asks, texts, notify_url, token)?;

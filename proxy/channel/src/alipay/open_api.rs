@@ -4,7 +4,7 @@
 //! Alipay's own clients for v3 (Java, PHP, .NET) have each of these calls, the exchange of a payer's code among them; the
 //! download of a certificate none of them has, so that one stays at the gateway.
 
-use super::{answer, authorize, compose, v3};
+use super::{answer, compose, v3};
 use crate::{
     Account, Answer, Authentic, ComposeError, Draft, Encrypted, Failure, FailureClass, Request, Stamp,
     draft::Place, keys,
@@ -53,8 +53,7 @@ pub(super) fn draft(
         false => serde_json::to_writer(&mut *body, content),
     };
     written.map_err(|_| ComposeError::Write)?;
-    // As at the gateway, the code of a payer's authorisation goes in clear: so its answer does, which is not decrypted.
-    let encrypts = account.encrypts && method != authorize::METHOD;
+    let encrypts = compose::encrypts(account, method);
     let kind = if encrypts {
         "text/plain"
     } else {

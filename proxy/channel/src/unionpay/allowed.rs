@@ -107,8 +107,8 @@ pub(super) const CALLS: &[Call] = &[
         operation: Operation::Create,
         pay_way: Some(PayWay::App),
         needed: &[DEVICE, "txnAmt", "currencyCode", "backUrl"],
-        // UnionPay's own samples send `frontUrl` here too, older ones `orderDesc`.
-        optional: &["payTimeout", REQ_RESERVED, RISK, "frontUrl", ORDER_DESC],
+        // UnionPay's own samples send `frontUrl` and `accType` here too, older ones `orderDesc`.
+        optional: &["payTimeout", REQ_RESERVED, RISK, "frontUrl", ORDER_DESC, ACC_TYPE],
     },
     Call {
         path: FRONT,
@@ -165,6 +165,17 @@ pub(super) const CALLS: &[Call] = &[
         txn_type: "00",
         sub_type: "00",
         biz_types: ANY,
+        operation: Operation::Query,
+        pay_way: None,
+        needed: &[],
+        optional: &[DEVICE],
+    },
+    // A public client asks for orders by code here, by UnionPay's page of that product as it says [unverified].
+    Call {
+        path: BACK,
+        txn_type: "00",
+        sub_type: "00",
+        biz_types: &["000000"],
         operation: Operation::Query,
         pay_way: None,
         needed: &[],

@@ -6,7 +6,7 @@ use crate::{
     Account, Answer, Authentic, ChannelState, Failure, FailureClass, OrderView, RefundView,
     auth_code::Refusal,
 };
-use domain::{ChannelNo, Operation, PayWay, Reach, RefundState, TradeNo, Unclear};
+use domain::{ChannelNo, Mismatch, Operation, PayWay, Reach, RefundState, TradeNo, Unclear};
 use std::sync::Arc;
 
 /// Every answer is signed. What comes otherwise (the gateway's own error pages) says nothing.
@@ -18,6 +18,20 @@ pub(crate) fn authenticate(account: &Account, status: u16, body: &[u8]) -> Resul
     seal::signed(account, &fields)
         .map(Authentic::Signed)
         .map_err(|_| Unclear::Signature)
+}
+
+/// An answer to an application or a charge repeats number and time of what was asked for, of some products the amount: where it
+/// states others, it is about another order.
+//= C31
+pub(crate) fn names_another(request: &[u8], answer: &[u8]) -> Option<Mismatch> {
+    let (asked, said) = (Fields::of_form(request).ok()?, Fields::of_text(answer)?);
+    let other = |name| said.get(name).is_some_and(|value| asked.get(name) != Some(value));
+    let amount = |fields: &Fields| fields.get("txnAmt").map(facts::fen);
+    match amount(&said) {
+        _ if other("orderId") || other("txnTime") => Some(Mismatch::Number),
+        Some(amount_said) if amount(&asked) != Some(amount_said) => Some(Mismatch::Amount),
+        _ => None,
+    }
 }
 
 /// Reads an answer.

@@ -17,7 +17,13 @@ impl Fields {
     /// A synchronous answer. A value that holds `{` or `[` goes on to the next `}` or `]`, whatever stands between; a
     /// name ends at the first `=`.
     pub(crate) fn of_text(octets: &[u8]) -> Option<Fields> {
-        let text = std::str::from_utf8(octets).ok()?.trim_end_matches(['\r', '\n']);
+        let text = std::str::from_utf8(octets).ok()?;
+        // A line's end behind the whole is none of it, but where a certificate stands last it may be the certificate's own.
+        let bare = text.trim_end_matches(['\r', '\n']);
+        let own = pairs(bare)
+            .last()
+            .is_some_and(|last| last.starts_with("signPubKeyCert="));
+        let text = if own { text } else { bare };
         let mut fields = BTreeMap::new();
         for pair in pairs(text) {
             let (name, value) = pair.split_once('=')?;
@@ -143,6 +149,9 @@ mod tests {
         // An opening brace inside of another is text; a closing one alone too.
         assert_eq!(read("a={[}&b=]}"), wanted(&[("a", "{[}"), ("b", "]}")]));
         assert_eq!(read("a=成功[0000000]\r\n"), wanted(&[("a", "成功[0000000]")]));
+        let cert = "signPubKeyCert=-----END CERTIFICATE-----\r\n";
+        let said = cert.split_once('=').unwrap_or_default();
+        assert_eq!(read(cert), wanted(&[said]), "as it was signed");
     }
 
     #[test]

@@ -389,6 +389,7 @@ fn proof<'a>(
         method,
         fresh: match path {
             QUERY => Fresh::Always,
+            BACK if get("txnType") == Some("00") => Fresh::Always,
             FRONT => Fresh::For(FORM_WAITS_MS),
             _ if get("txnType") == Some(REVERSAL) => Fresh::OfOrder,
             _ => Fresh::Standing,

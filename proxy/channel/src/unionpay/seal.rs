@@ -22,7 +22,10 @@ pub(super) fn message(method: SignMethod, text: Zeroizing<Vec<u8>>) -> Zeroizing
 /// The key that vouches for our own messages.
 pub(super) fn own_key(account: &Account) -> Result<KeyRef, NameError> {
     match account.sign_method {
-        SignMethod::Signature | SignMethod::Sm2 => keys::unionpay_merchant(&account.account),
+        SignMethod::Signature | SignMethod::Sm2 => {
+            let cert_id = account.serial.as_deref().filter(|_| account.key_by_serial);
+            keys::unionpay_merchant(&account.account, cert_id)
+        }
         SignMethod::KeyedSha256 | SignMethod::KeyedSm3 => keys::unionpay_secure(&account.account),
     }
 }

@@ -62,6 +62,9 @@ const H5_SCENE: &[Field] = &[
     ),
 ];
 
+/// Ways to pay that an order leaves out: V2's one value; a list in APIv3 [its values there: unverified].
+const LIMIT_PAY: Shape = List(&One(&["no_credit"]));
+
 // Splitting the money later (分账) is no business of a router of information.
 const SETTLE: &[Field] = &[Field("profit_sharing", Never)];
 
@@ -87,13 +90,23 @@ macro_rules! create {
     };
 }
 
-const NATIVE: &[Field] = create![Field("appid", Word), Field("mchid", Word)];
+const NATIVE: &[Field] = create![
+    Field("appid", Word),
+    Field("mchid", Word),
+    Field("limit_pay", LIMIT_PAY)
+];
 
-const H5: &[Field] = create![in H5_SCENE; Field("appid", Word), Field("mchid", Word)];
+const H5: &[Field] = create![
+    in H5_SCENE;
+    Field("appid", Word),
+    Field("mchid", Word),
+    Field("limit_pay", LIMIT_PAY)
+];
 
 const JSAPI: &[Field] = create![
     Field("appid", Word),
     Field("mchid", Word),
+    Field("limit_pay", LIMIT_PAY),
     Field("payer", Object(&[Field("openid", Word)]))
 ];
 
@@ -134,7 +147,8 @@ const PARTNER_NATIVE: &[Field] = create![
     Field("sp_appid", Word),
     Field("sp_mchid", Word),
     Field("sub_appid", Word),
-    Field("sub_mchid", Word)
+    Field("sub_mchid", Word),
+    Field("limit_pay", LIMIT_PAY)
 ];
 
 const PARTNER_H5: &[Field] = create![
@@ -142,7 +156,8 @@ const PARTNER_H5: &[Field] = create![
     Field("sp_appid", Word),
     Field("sp_mchid", Word),
     Field("sub_appid", Word),
-    Field("sub_mchid", Word)
+    Field("sub_mchid", Word),
+    Field("limit_pay", LIMIT_PAY)
 ];
 
 const PARTNER_JSAPI: &[Field] = create![
@@ -150,6 +165,7 @@ const PARTNER_JSAPI: &[Field] = create![
     Field("sp_mchid", Word),
     Field("sub_appid", Word),
     Field("sub_mchid", Word),
+    Field("limit_pay", LIMIT_PAY),
     Field(
         "payer",
         Object(&[Field("sp_openid", Word), Field("sub_openid", Word)])
@@ -225,6 +241,13 @@ const REFUND_GOODS: Shape = Object(&[
     Field("refund_quantity", Integer),
 ]);
 
+/// Which of the payee's own balances a refund is taken from, and how much of it (WeChat's page of refunds). That each stands once
+/// and that together they are the refund is read with the rest.
+const FROM: Shape = List(&Object(&[
+    Field("account", One(&["AVAILABLE", "UNAVAILABLE"])),
+    Field("amount", Fen),
+]));
+
 const REFUND: &[Field] = &[
     Field("sub_mchid", Word),
     Field("transaction_id", Word),
@@ -235,7 +258,12 @@ const REFUND: &[Field] = &[
     Field("funds_account", One(&["AVAILABLE"])),
     Field(
         "amount",
-        Object(&[Field("refund", Fen), Field("total", Fen), Field("currency", CNY)]),
+        Object(&[
+            Field("refund", Fen),
+            Field("total", Fen),
+            Field("currency", CNY),
+            Field("from", FROM),
+        ]),
     ),
     Field("goods_detail", List(&REFUND_GOODS)),
 ];

@@ -17,6 +17,7 @@ use domain::{
     SignMethod, TradeNo,
 };
 use http::HeaderMap;
+use std::collections::BTreeSet;
 use vault::{AuthCode, Payer};
 
 /// Reads method, target, headers and body; nothing is normalised.
@@ -243,6 +244,24 @@ impl Said<'_> {
         Ok(())
     }
 
+    /// `amount.from` says which of the payee's own balances pays how much; it may only divide what the refund is.
+    fn from_own_balances(&self, refund: Amount) -> Result<(), NativeError> {
+        let Some(parts) = self.value.and_then(|value| value.list("amount.from")) else {
+            return Ok(());
+        };
+        let names: BTreeSet<Option<&str>> = parts.iter().map(|part| part.text("account")).collect();
+        let once = names.len() == parts.len() && !names.contains(&None);
+        let fen = |part: &Value| part.get("amount").and_then(shape::fen).map(Amount::fen);
+        let sum = parts.iter().map(fen).sum::<Option<u64>>();
+        match once && sum == Some(refund.fen()) {
+            true => Ok(()),
+            false => Err(NativeError::not_allowed(
+                "amount.from must name each account once, with amounts that together are amount.refund",
+            )
+            .breaking(Breach::Funds, Some("from"))),
+        }
+    }
+
     fn refund(&self, native: &mut Native) -> Result<(), NativeError> {
         let wrong = |_| NativeError::malformed("transaction_id must be a trade number");
         native.number = self.number("out_trade_no")?;
@@ -258,7 +277,9 @@ impl Said<'_> {
         }
         self.need("out_refund_no")?;
         native.refund = self.number("out_refund_no")?;
-        native.amount = Some(self.fen("amount.refund")?);
+        let amount = self.fen("amount.refund")?;
+        self.from_own_balances(amount)?;
+        native.amount = Some(amount);
         native.total = Some(self.fen("amount.total")?);
         native.notify_url = self.text("notify_url").map(str::to_owned);
         Ok(())

@@ -235,6 +235,11 @@ fn what_is_handed_out_is_one_sorted_signed_query_with_an_absolute_end() {
         let fields = page["form"]["fields"].as_object().expect("fields");
         assert_eq!(fields["biz_content"], content);
         assert!(!fields.contains_key("charset") && fields["sign"] == "+/8B");
+        // How it is posted, which stands beside the fields of every form; what is signed stands in the address.
+        assert_eq!(
+            (&page["form"]["charset"], &page["form"]["method"]),
+            (&"UTF-8".into(), &"POST".into())
+        );
     }
     let native = channel::hand_out(&account, &stamp(), &facts(&no, PayWay::Qr, None), &bare());
     assert_eq!(native.err(), Some(ComposeError::NotOffered));

@@ -124,7 +124,14 @@ fn a_charge_failed_for_good_only_where_the_list_says_so() {
     let table = [
         ("ACQ.PAYMENT_AUTH_CODE_INVALID", Final, Refusal::Code),
         ("ACQ.BUYER_BALANCE_NOT_ENOUGH", Final, Refusal::Payer),
-        ("ACQ.BEYOND_PAY_RESTRICTION", Final, Refusal::Payer),
+        ("ACQ.BEYOND_PAY_RESTRICTION", Setup, Refusal::Other),
+        ("ACQ.BEYOND_PER_RECEIPT_RESTRICTION", Setup, Refusal::Other),
+        (
+            "ACQ.BEYOND_PER_RECEIPT_SINGLE_RESTRICTION",
+            Unknown,
+            Refusal::Other,
+        ),
+        ("ACQ.SELLER_BEEN_BLOCKED", Setup, Refusal::Other),
         ("ACQ.TOTAL_FEE_EXCEED", Final, Refusal::Other),
         ("ACQ.CONTEXT_INCONSISTENT", Changed, Refusal::Other),
         ("ACQ.ACCESS_FORBIDDEN", Setup, Refusal::Other),

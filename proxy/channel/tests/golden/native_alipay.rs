@@ -88,15 +88,95 @@ fn query_and_body_are_one_set_of_parameters() {
         assert_eq!(native.proof.key.as_str(), "alipay/2021000066965330/app-public");
         assert_eq!((native.proof.signed_at, native.proof.nonce), (NOW, None));
     }
-    let twice = read_at(
-        "POST",
-        &format!("/gateway.do?{public_part}"),
-        &format!("{content}&charset=UTF-8"),
+}
+
+/// Alipay's own PHP client writes its forms so, and a published Go client each call: in the address for whoever reads the form,
+/// in the form as what is signed.
+#[test]
+//= C80
+fn the_charset_may_stand_in_address_and_form_and_nothing_else_may() {
+    let whole = format!("{}&{}", form(&PUBLIC), form(&[("biz_content", ORDER)]));
+    let once = read_at("POST", "/gateway.do", &whole).expect("lawful");
+    let both = read_at("POST", "/gateway.do?charset=UTF-8", &whole).expect("lawful");
+    assert_eq!(once.proof.message, both.proof.message);
+    for (query, more, twice) in [
+        ("charset=utf-8", "", "charset"),
+        ("charset=gbk", "", "charset"),
+        ("charset=", "", "charset"),
+        ("charset=UTF-8&charset=UTF-8", "", "charset"),
+        ("charset=UTF-8", "&charset=UTF-8", "charset"),
+        ("a=1", "&charset=UTF-8", "charset"),
+        ("charset=UTF-8&version=1.0", "", "version"),
+        ("charset=UTF-8&sign_type=RSA2", "", "sign_type"),
+        ("app_id=2021000066965330", "", "app_id"),
+    ] {
+        let error = read_at("POST", &format!("/gateway.do?{query}"), &format!("{whole}{more}"));
+        let error = error.err().expect("refused");
+        assert_eq!(
+            error.text,
+            format!("form: {twice} stands twice"),
+            "{query} {more}"
+        );
+        assert_eq!(error.breach, Some((Breach::Form, None)));
+    }
+}
+
+/// Alipay's own PHP client in certificate mode always sends `target_app_id=`, a published Go client its orders with each field
+/// that nobody set. None of it is signed as something, and none says anything.
+#[test]
+//= C21
+fn what_is_empty_is_absent() {
+    let mut pairs = public("target_app_id", "");
+    for name in [
+        "target_app_id",
+        "return_url",
+        "ws_service_url",
+        "auth_token",
+        "encrypt_type",
+    ] {
+        pairs.push((name, ""));
+    }
+    let content = ORDER.replacen(
+        '{',
+        r#"{"product_code":"","buyer_id":"","operator_id":"","store_id":"","timeout_express_2":"","extend_params":{"specified_seller_name":"","sys_service_provider_id":""},"goods_type":"","promo_params":"","#,
+        1,
     );
-    assert_eq!(
-        twice.err().map(|e| e.text).as_deref(),
-        Some("form: charset stands twice")
-    );
+    let native = post(pairs, &content).expect("lawful");
+    let plain = call("alipay.trade.precreate", ORDER).expect("lawful");
+    assert!(native.returns_to.is_empty() && native.payer.is_none());
+    assert_eq!((native.number, native.amount), (plain.number, plain.amount));
+    assert_eq!(native.texts.len(), plain.texts.len());
+    let pay = r#"{"out_trade_no":"O1","trade_no":"","total_amount":"1.00","subject":"Tea","scene":"bar_code","auth_code":"289821051157962364","buyer_id":"","product_code":"","body":""}"#;
+    assert!(call("alipay.trade.pay", pay).is_ok());
+    // What must be there must say something, wherever it stands, and a payee that is named is a payee.
+    for (from, to) in [
+        ("20260101000010", ""),
+        ("88.80", ""),
+        ("Tea", ""),
+        ("2088864287612845", ""),
+    ] {
+        let error = call("alipay.trade.precreate", &ORDER.replace(from, to)).err();
+        assert!(
+            matches!(error.expect("refused").kind, NativeRefusal::Malformed(_)),
+            "{from}"
+        );
+    }
+    let page = PAGE.replace("FAST_INSTANT_TRADE_PAY", "");
+    assert!(call("alipay.trade.page.pay", &page).is_err());
+    // An empty text is one, nothing else is; and whose money it is stands nowhere.
+    for value in ["null", "{}", "[]", "\" \"", "0", "false"] {
+        let content = ORDER.replacen('{', &format!(r#"{{"buyer_id":{value},"#), 1);
+        let error = call("alipay.trade.precreate", &content).err().expect("refused");
+        assert_eq!(error.text, "field biz_content.buyer_id is not carried");
+    }
+    for name in ["royalty_info", "settle_info", "trans_in"] {
+        let content = ORDER.replacen('{', &format!(r#"{{"{name}":"","#), 1);
+        let error = call("alipay.trade.precreate", &content).err().expect("refused");
+        assert_eq!(error.breach, Some((Breach::Funds, Some(name))));
+        let mut pairs = public("target_app_id", "");
+        pairs.push((name, ""));
+        assert!(post(pairs, ORDER).is_err(), "{name}");
+    }
 }
 
 #[test]
@@ -382,7 +462,7 @@ fn other_methods_paths_and_fields_are_not_carried() {
         assert_eq!(error.text, format!("field biz_content.{name} is not carried"));
         assert_eq!(error.method_name, Some("alipay.trade.precreate"));
     }
-    for name in ["auth_token", "return_url", "out_trade_no", "ws_service_url"] {
+    for name in ["auth_token", "target_app_id", "out_trade_no", "ws_service_url"] {
         let error = post(public(name, "x"), ORDER).err().expect("refused");
         assert_eq!(error.text, format!("parameter {name} is not carried"));
     }
@@ -422,6 +502,15 @@ fn what_a_browser_brings_says_where_it_goes_back_to_and_may_wait() {
             ("request_from_url", "https://shop.example/cart")
         ]
     );
+    // A client that was told the address once sends it with every call; it may go nowhere else for that.
+    for (method, content) in [
+        ("alipay.trade.precreate", ORDER),
+        ("alipay.trade.query", r#"{"out_trade_no":"O1"}"#),
+    ] {
+        let native = page(&back, method, content).expect("lawful");
+        let returns: Vec<_> = native.returns_to.iter().map(|(name, _)| *name).collect();
+        assert_eq!((returns, native.by_browser), (vec!["return_url"], false));
+    }
     // The address is part of what is signed.
     let signed = String::from_utf8(native.proof.message).expect("text");
     assert!(

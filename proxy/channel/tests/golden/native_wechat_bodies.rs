@@ -194,6 +194,59 @@ fn fields_that_are_not_listed_are_refused_with_their_path() {
     ));
 }
 
+/// What a published client's model has of an order, and what V2's door takes too.
+#[test]
+fn ways_to_pay_may_be_left_out_by_the_one_word_there_is() {
+    let with = |value: &str| NATIVE.replacen('{', &format!(r#"{{"limit_pay":{value},"#), 1);
+    for value in [r#"["no_credit"]"#, "[]"] {
+        assert!(read("POST", CREATE, &with(value)).is_ok(), "{value}");
+    }
+    for value in [r#""no_credit""#, r#"["no_debit"]"#, "[1]", r#"[""]"#, "null"] {
+        assert!(malformed(&with(value)).contains("limit_pay"), "{value}");
+    }
+}
+
+/// A refund may say which of the payee's own two balances pays how much of it, and nothing else.
+#[test]
+//= C02
+fn a_refund_comes_out_of_the_payees_own_balances() {
+    let refund = |from: &str| {
+        let body = format!(
+            r#"{{"out_trade_no":"O1","out_refund_no":"R1","amount":{{"refund":30,"total":100,"currency":"CNY","from":{from}}}}}"#
+        );
+        read("POST", "/v3/refund/domestic/refunds", &body)
+    };
+    for from in [
+        r#"[{"account":"AVAILABLE","amount":30}]"#,
+        r#"[{"account":"UNAVAILABLE","amount":30}]"#,
+        r#"[{"account":"AVAILABLE","amount":10},{"account":"UNAVAILABLE","amount":20}]"#,
+    ] {
+        assert_eq!(refund(from).expect("lawful").amount, Some(Amount::from_fen(30)));
+    }
+    for from in [
+        "[]",
+        "null",
+        r#"{"account":"AVAILABLE","amount":30}"#,
+        r#"[{"account":"AVAILABLE","amount":29}]"#,
+        r#"[{"account":"AVAILABLE","amount":31}]"#,
+        r#"[{"account":"AVAILABLE","amount":15},{"account":"AVAILABLE","amount":15}]"#,
+        r#"[{"account":"AVAILABLE","amount":30},{"account":"UNAVAILABLE","amount":0}]"#,
+        r#"[{"account":"OPERATION","amount":30}]"#,
+        r#"[{"account":"1600000009","amount":30}]"#,
+        r#"[{"amount":30}]"#,
+        r#"[{"account":"AVAILABLE"}]"#,
+        r#"[{"account":"AVAILABLE","amount":30,"mchid":"1600000009"}]"#,
+        r#"[{"account":"AVAILABLE","amount":9007199254740991},{"account":"UNAVAILABLE","amount":18446744073709551615}]"#,
+    ] {
+        let error = refund(from).err().expect("refused");
+        assert!(error.text.contains("amount.from"), "{from}: {}", error.text);
+    }
+    let error = refund(r#"[{"account":"AVAILABLE","amount":29}]"#)
+        .err()
+        .expect("refused");
+    assert_eq!(error.breach, Some((Breach::Funds, Some("from"))));
+}
+
 #[test]
 fn jsapi_needs_its_payer() {
     let error = read("POST", "/v3/pay/transactions/jsapi", NATIVE)

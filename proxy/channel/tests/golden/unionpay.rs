@@ -25,6 +25,7 @@ pub(crate) fn unionpay() -> Account {
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n/unionpay/777290058110048".into(),
     }
@@ -149,6 +150,16 @@ fn a_code_is_applied_for_in_the_fields_of_the_documents() {
     let no = number("20260101080000002");
     let draft = channel::create(&unionpay(), &stamp(), &facts(&no, PayWay::Qr), &buyer()).expect("composes");
     assert_eq!(draft.key().as_str(), "unionpay/777290058110048/merchant");
+    // Where the key of the very certificate is held by its name, that one signs.
+    let exchanged = Account {
+        key_by_serial: true,
+        ..unionpay()
+    };
+    let by_name = channel::create(&exchanged, &stamp(), &facts(&no, PayWay::Qr), &buyer());
+    assert_eq!(
+        by_name.expect("composes").key().as_str(),
+        "unionpay/777290058110048/merchant/94764633022"
+    );
     assert_eq!(
         (draft.method(), draft.message().len()),
         (SignMethod::Signature, 64),
@@ -435,6 +446,25 @@ fn an_order_of_the_merchants_app_is_answered_with_a_tn_for_unionpays_sdk() {
     };
     assert_eq!(ready, serde_json::json!({ "tn": "671234567890123456789" }));
     assert_eq!(class(said("respCode=00")), Err("garbage"), "no number, no order");
+    // Signed rightly, about another order.
+    let draft = channel::create(&unionpay(), &stamp(), &facts(&no, PayWay::App), &buyer()).expect("composes");
+    let asked = draft.sign_with(b"x").body;
+    let fits = |answer: &str| {
+        let operation = Operation::Create;
+        channel::names_another(Channel::Unionpay, operation, &asked, answer.as_bytes())
+    };
+    let own = format!("orderId={}&txnTime={}", fields["orderId"], fields["txnTime"]);
+    for lawful in ["respCode=00&tn=1", "txnAmt=1000", "txnAmt=000000001000", &own] {
+        assert_eq!(fits(lawful), None, "{lawful}");
+    }
+    for (other, what) in [
+        ("orderId=OTHER00001&respCode=00&tn=1", Mismatch::Number),
+        ("txnTime=20260101080001&respCode=60", Mismatch::Number),
+        ("txnAmt=1&respCode=00&tn=1", Mismatch::Amount),
+        ("txnAmt=x&respCode=00&tn=1", Mismatch::Amount),
+    ] {
+        assert_eq!(fits(other), Some(what), "{other}");
+    }
     assert_eq!(class(said("respCode=12")), Ok(FailureClass::Duplicate));
 }
 

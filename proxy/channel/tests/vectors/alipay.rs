@@ -43,6 +43,7 @@ fn account() -> Account {
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n".into(),
     }

@@ -42,6 +42,7 @@ fn account(method: SignMethod, mer_id: &str, cert_id: Option<&str>, notify_url: 
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: notify_url.into(),
     }

@@ -40,6 +40,7 @@ fn account(appid: &str, mchid: &str) -> Account {
         codepay: false,
         sign_method: Default::default(),
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n".into(),
     }

@@ -111,7 +111,7 @@ pub(super) fn schemas() -> Value {
             "reverse": { "type": "object", "required": ["reason"], "description": "Of an order that is undone or was to be", "properties": {
                 "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
             } },
-            "call_up": { "type": "object", "description": "Parameters for the wallet's page or SDK, signed anew each time. alipay app: order_string; page and wap: url to go to, or form to post (action, method, charset, fields; a url alone at the baidu wallet); unionpay gateway and gateway_b2b, ccb, icbc, cmb: form to post, or page that posts it by itself. Those hold your own free texts, are kept nowhere, and are told in answer to the order and to its repeats only" },
+            "call_up": call_up(),
             "paid": { "type": "object", "required": ["amount", "trade_no", "paid_at", "proof"], "properties": {
                 "amount": { "type": "integer" }, "trade_no": { "type": "string" }, "paid_at": { "type": "string", "format": "date-time" },
                 "bank_type": { "type": ["string", "null"] }, "proof": { "enum": ["answer", "query", "notice"] },
@@ -266,4 +266,22 @@ fn notification(required: &[&str], further: Value) -> Value {
         .copied()
         .collect();
     json!({ "type": "object", "required": required, "properties": properties })
+}
+
+/// What the payer's browser or app needs of an order.
+fn call_up() -> Value {
+    let text = json!({ "type": "string" });
+    let form = json!({
+        "type": "object", "additionalProperties": false, "required": ["action", "method", "charset", "fields"],
+        "properties": {
+            "action": text, "method": { "const": "POST" },
+            "charset": { "const": "UTF-8", "description": "The accept-charset of the form that is posted" },
+            "fields": { "type": "object", "additionalProperties": text },
+        },
+    });
+    // Of a browser one of these; of a wallet's page or SDK its own names.
+    json!({
+        "type": "object", "properties": { "order_string": text, "url": text, "page": text, "form": form }, "additionalProperties": { "type": "string" },
+        "description": "Parameters for the wallet's page or SDK, signed anew each time. alipay app: order_string; page and wap: url to go to, or form to post (action, method, charset, fields; a url alone at the baidu wallet); unionpay gateway and gateway_b2b, ccb, icbc, cmb: form to post, or page that posts it by itself. Those hold your own free texts, are kept nowhere, and are told in answer to the order and to its repeats only",
+    })
 }

@@ -37,6 +37,7 @@ pub(super) fn account(channel: Channel, partner: bool) -> Account {
         openapi: Default::default(),
         codepay: false,
         sha1: false,
+        key_by_serial: false,
         bank: (channel == Channel::Ccb).then(|| BankFacts {
             branch: Some("442000000".into()),
             absent_code: None,

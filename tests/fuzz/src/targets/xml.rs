@@ -119,6 +119,7 @@ pub(crate) fn wechat_v2(data: &[u8]) {
         codepay: false,
         sign_method: Default::default(),
         sha1: false,
+        key_by_serial: false,
         bank: None,
         notify_url: "https://guandao.example/n".into(),
     };

@@ -217,7 +217,7 @@ impl Fault {
             Channel::Wechat | Channel::Alipay => {
                 matches!(self.operation, Create | Query | Refund | RefundQuery)
             }
-            Channel::Unionpay => matches!(self.operation, Query | Refund | RefundQuery),
+            Channel::Unionpay => matches!(self.operation, Create | Query | Refund | RefundQuery),
             Channel::Baidu => matches!(self.operation, Query | Refund),
             Channel::Ccb | Channel::Cmb => self.operation == Query,
             Channel::Icbc => false,

@@ -22,7 +22,7 @@ mod world;
 mod alipay;
 mod another;
 mod baidu;
-mod ccb;
+pub(crate) mod ccb;
 mod cmb;
 mod icbc;
 mod unionpay;

@@ -158,8 +158,8 @@ fn fields(request: &Incoming) -> BTreeMap<String, String> {
 
 fn page(status: StatusCode, title: &str, body: &str) -> Answer {
     let style = "body{font:17px/1.6 sans-serif;margin:0;padding:48px 20px;text-align:center;color:#17211c;background:#f4f6f5}b{display:block;font-size:40px;margin:12px}\
-                 button,a{display:block;box-sizing:border-box;width:100%;max-width:380px;margin:14px auto;padding:13px;border:0;border-radius:12px;font:inherit;text-decoration:none;color:#fff;background:#07c160}\
-                 a{background:#fff;color:#66726b}.alipay button{background:#1677ff}";
+                 button,a{display:block;box-sizing:border-box;width:100%;max-width:380px;margin:14px auto;padding:13px;border:0;border-radius:12px;font:inherit;text-decoration:none;color:#fff;background:#07853f}\
+                 a{background:#fff;color:#66726b}.alipay button{background:#0f6be8}";
     typed(
         status,
         "text/html;charset=utf-8",

@@ -159,7 +159,14 @@ impl World {
         let by_icbc = index(|m| &m.facts.icbc.mer_id);
         let by_cmb = index(|m| &m.facts.cmb.number);
         let signer = Signer::read(&settings.dir.join("unionpay/sign_key.pem"))?;
-        let own = unionpay::Own::new(signer, &material::read(&settings.dir.join("unionpay/sign.cer"))?);
+        let own = settings.dir.join("unionpay/sign.cer");
+        // What an older sandbox made has one only.
+        let other = Some(settings.dir.join(material::unionpay::SIGN_SHA256)).filter(|path| path.exists());
+        let cert_pems = [
+            material::read(&own)?,
+            material::read(other.as_ref().unwrap_or(&own))?,
+        ];
+        let own = unionpay::Own::new(signer, cert_pems);
         let ca = material::Ca::read(&settings.dir)?;
         Ok(World {
             by_mchid,

@@ -1,6 +1,7 @@
 //! What comes in another order than it happened, or whose sender did not wait.
 
 use super::{
+    delivered::Told,
     events::{Event, Kind, Order},
     judge::{Case, Run},
     letters::How,
@@ -18,6 +19,7 @@ impl Run<'_> {
         let refunded = self.event(Kind::Refunded, &order);
         let first = self.send(&refunded, How::Truly).await?;
         let then = self.send(&paid, How::Truly).await?;
+        let acknowledged = self.acknowledged(&then);
         let worse = self.worse(first, then);
         let case = Case {
             name: "out_of_order",
@@ -26,10 +28,9 @@ impl Run<'_> {
         };
         self.good(case, &worse);
         let advice = "What comes later may have happened earlier: nobody sends it again once it is acknowledged, so keep it.";
-        let more = if order.fen > 1 { 1 } else { 0 };
         // An order of one fen has gone back whole: delivering it or not are both sound.
-        if more > 0 {
-            self.delivered(&order, more, advice).await?;
+        if order.fen > 1 {
+            self.delivered(&order, Told::Paid(acknowledged), advice).await?;
         }
         Ok(())
     }
@@ -52,7 +53,7 @@ impl Run<'_> {
         };
         self.good(case, &reply);
         let advice = "What was paid stays paid: a notice that is older than what you know undoes nothing.";
-        self.delivered(first, 0, advice).await?;
+        self.delivered(first, Told::Other, advice).await?;
         self.closed_unpaid().await
     }
 
@@ -67,7 +68,7 @@ impl Run<'_> {
         };
         self.good(case, &reply);
         let advice = "Not every notice is a payment: look at what it says has become of the order.";
-        self.delivered(&order, 0, advice).await?;
+        self.delivered(&order, Told::Other, advice).await?;
         if !self.check.language.pays_what_was_closed() {
             return Ok(());
         }
@@ -80,7 +81,8 @@ impl Run<'_> {
         };
         self.good(case, &reply);
         let advice = "The money is yours: deliver, or refund it.";
-        self.delivered(&order, 1, advice).await
+        self.delivered(&order, Told::Paid(self.acknowledged(&reply)), advice)
+            .await
     }
 
     /// As after a time-out: the sender is gone, and tells the same again.
@@ -97,6 +99,7 @@ impl Run<'_> {
         };
         self.good(case, &reply);
         let advice = "Remember an event together with what it does, in one transaction, and finish although the sender has gone.";
-        self.delivered(&order, 1, advice).await
+        self.delivered(&order, Told::Paid(self.acknowledged(&reply)), advice)
+            .await
     }
 }

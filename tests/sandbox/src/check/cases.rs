@@ -1,12 +1,12 @@
 //! The cases that every endpoint meets in its first week, and the order in which all are sent.
 
 use super::{
-    delivered::Delivered,
+    delivered::{Delivered, Told},
     events::{Event, Kind, Order},
     judge::{Case, Run, made_up},
     letters::{How, Language},
     report::Report,
-    wire::{Endpoint, Manner},
+    wire::{Endpoint, Manner, NO_CONNECTION},
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -28,7 +28,8 @@ pub struct Check {
 /// Sends all cases and says what the endpoint does with them.
 ///
 /// # Errors
-/// Where a letter cannot be signed or deliveries cannot be asked for. What the endpoint does wrong is no error.
+/// Where nobody is at the address, a letter cannot be signed or deliveries cannot be asked for. What the endpoint does
+/// wrong is no error.
 pub async fn run(check: &Check) -> anyhow::Result<Report> {
     let mut run = Run::new(check);
     let first = run.plain_and_repeated().await?;
@@ -46,6 +47,7 @@ pub async fn run(check: &Check) -> anyhow::Result<Report> {
     run.strangers().await?;
     run.huge().await?;
     run.again(&first).await?;
+    run.late_deliveries().await?;
     Ok(Report::new(
         check.merchant.clone(),
         check.language.name(),
@@ -59,6 +61,11 @@ impl Run<'_> {
         let order = self.order();
         let paid = self.event(Kind::Paid, &order);
         let reply = self.send(&paid, How::Truly).await?;
+        if let Err(why) = &reply
+            && why.starts_with(NO_CONNECTION)
+        {
+            anyhow::bail!("{}: {why}", self.check.merchant);
+        }
         let case = Case {
             name: "good",
             sent: "a payment, rightly signed",
@@ -70,7 +77,8 @@ impl Run<'_> {
             self.check.language.serial(),
         );
         self.good_else(case, &reply, &known);
-        self.delivered(&order, 1, case.advice).await?;
+        self.delivered(&order, Told::Paid(self.acknowledged(&reply)), case.advice)
+            .await?;
         let reply = self.send(&paid, How::Truly).await?;
         let case = Case {
             name: "duplicate",
@@ -78,7 +86,8 @@ impl Run<'_> {
             advice: "A repeat must be acknowledged, else it never ends.",
         };
         self.good(case, &reply);
-        self.delivered(&order, 0, "Remember ids of events that were put into effect.")
+        let advice = "Remember ids of events that were put into effect.";
+        self.delivered(&order, Told::Again(self.acknowledged(&reply)), advice)
             .await?;
         self.other_id(&order).await?;
         Ok(paid)
@@ -94,22 +103,26 @@ impl Run<'_> {
         };
         self.good(case, &reply);
         let advice = "An order is delivered once, whatever tells of its payment: look at the order, not only at the event's id.";
-        self.delivered(order, 0, advice).await
+        self.delivered(order, Told::Again(self.acknowledged(&reply)), advice)
+            .await
     }
 
     async fn at_once(&mut self) -> anyhow::Result<()> {
         let twin = self.order();
         let paid = self.event(Kind::Paid, &twin);
         let (one, two) = tokio::join!(self.send(&paid, How::Truly), self.send(&paid, How::Truly));
-        let worse = self.worse(one?, two?);
+        let (one, two) = (one?, two?);
+        let any = self.acknowledged(&one) || self.acknowledged(&two);
+        let worse = self.worse(one, two);
         let case = Case {
             name: "at_once",
             sent: "one payment twice at once",
             advice: "Take the second as a repeat, under a lock or a unique key.",
         };
-        self.good(case, &worse);
+        // Where neither was acknowledged, their coming at once is not the reason.
+        self.good_else(case, &worse, if any { case.advice } else { "" });
         let advice = "Two at once must find each other: a unique key, not look and then write.";
-        self.delivered(&twin, 1, advice).await
+        self.delivered(&twin, Told::Again(any), advice).await
     }
 
     async fn refunded(&mut self, order: &Order) -> anyhow::Result<()> {
@@ -121,7 +134,7 @@ impl Run<'_> {
             advice: "Refunds are told by the same address.",
         };
         self.good(case, &reply);
-        self.delivered(order, 0, self.check.language.tells_a_refund())
+        self.delivered(order, Told::Other, self.check.language.tells_a_refund())
             .await
     }
 
@@ -137,7 +150,8 @@ impl Run<'_> {
             advice: "Five minutes count from the signature's time, not from the event's: a repeat is signed anew.",
         };
         self.good(case, &reply);
-        self.delivered(&order, 1, "A notice that comes late is as good as any.")
+        let advice = "A notice that comes late is as good as any.";
+        self.delivered(&order, Told::Paid(self.acknowledged(&reply)), advice)
             .await
     }
 
@@ -154,7 +168,8 @@ impl Run<'_> {
             advice: "Pass over fields that you do not know.",
         };
         self.good(case, &reply);
-        self.delivered(&order, 1, case.advice).await?;
+        self.delivered(&order, Told::Paid(self.acknowledged(&reply)), case.advice)
+            .await?;
         let unheard = self.event(Kind::Unheard, &order);
         let reply = self.send(&unheard, How::Truly).await?;
         let case = Case {
@@ -163,7 +178,7 @@ impl Run<'_> {
             advice: "Acknowledge kinds that you do not know.",
         };
         self.good(case, &reply);
-        self.delivered(&order, 0, "A kind that you do not know is no payment.")
+        self.delivered(&order, Told::Other, "A kind that you do not know is no payment.")
             .await?;
         let order = self.order();
         let large = Event {
@@ -177,7 +192,9 @@ impl Run<'_> {
             advice: "Take bodies of 64 KiB.",
         };
         self.good(case, &reply);
-        self.delivered(&order, 1, "Long texts change nothing.").await
+        let acknowledged = self.acknowledged(&reply);
+        self.delivered(&order, Told::Paid(acknowledged), "Long texts change nothing.")
+            .await
     }
 
     async fn slow(&mut self) -> anyhow::Result<()> {
@@ -190,7 +207,9 @@ impl Run<'_> {
             advice: "Wait ten seconds for a body.",
         };
         self.good(case, &reply);
-        self.delivered(&order, 1, "A slow line changes nothing.").await
+        let acknowledged = self.acknowledged(&reply);
+        self.delivered(&order, Told::Paid(acknowledged), "A slow line changes nothing.")
+            .await
     }
 
     async fn unknown_order(&mut self) -> anyhow::Result<()> {
@@ -219,6 +238,7 @@ impl Run<'_> {
         };
         self.good(case, &reply);
         let advice = "A repeat may come a day later: remember for good what was delivered.";
-        self.delivered(&first.order, 0, advice).await
+        self.delivered(&first.order, Told::Again(self.acknowledged(&reply)), advice)
+            .await
     }
 }

@@ -2,11 +2,18 @@
 
 use super::wire::Endpoint;
 use anyhow::Context;
-use std::{collections::HashMap, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::{self, Display},
+    path::Path,
+    time::Duration,
+};
 
-/// How long a delivery may take behind an acknowledgement.
-const DELIVERY: Duration = Duration::from_secs(3);
-/// And this long it is waited for one too many.
+/// How long the first delivery is waited for behind its acknowledgement.
+const FIRST: Duration = Duration::from_secs(6);
+/// And this long each later one, where the first was quick.
+pub(super) const DELIVERY: Duration = Duration::from_secs(3);
+/// And this long one too many.
 const AFTERWARDS: Duration = Duration::from_millis(250);
 const PLACE: &str = "{order_no}";
 
@@ -50,41 +57,136 @@ impl Delivered {
             .with_context(|| format!("--delivered answered {} without a number", answered.status))
     }
 
-    /// Waits until it was delivered so often, and then a little for more.
-    async fn settled(&self, order_no: &str, wanted: u64) -> anyhow::Result<u64> {
+    /// Waits until it is delivered, where that is due, and then a little for more; how long it took, where it came.
+    async fn settled(
+        &self,
+        order_no: &str,
+        due: bool,
+        waits: Waits,
+    ) -> anyhow::Result<(u64, Option<Duration>)> {
         let began = std::time::Instant::now();
-        while self.count(order_no).await? < wanted && began.elapsed() < DELIVERY {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut took = None;
+        while due && took.is_none() && began.elapsed() < waits.missing {
+            match self.count(order_no).await? {
+                0 => tokio::time::sleep(Duration::from_millis(50)).await,
+                _ => took = Some(began.elapsed()),
+            }
         }
-        tokio::time::sleep(AFTERWARDS).await;
-        self.count(order_no).await
+        tokio::time::sleep(waits.more).await;
+        Ok((self.count(order_no).await?, took))
     }
 }
 
-/// What each order's count was when it was last looked at, so that each case answers for its own doing only.
-#[derive(Default)]
-pub(super) struct Counts(HashMap<String, u64>);
+/// What a case told of its order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Told {
+    /// Its payment; whether that was acknowledged.
+    Paid(bool),
+    /// The same where it is, or may be, told not for the first time.
+    Again(bool),
+    /// Nothing that pays.
+    Other,
+}
 
-impl Counts {
-    /// What is wrong where the case should have delivered the order so many times more; none where it did.
+/// What is wrong with what was delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wrong {
+    /// It was acknowledged, and nothing came of it.
+    Missing,
+    /// So often by this case, of which so many were right.
+    More(u64, u64),
+    /// It was delivered, and is so no longer.
+    Undone,
+}
+
+impl Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Missing => f.write_str("It was not put into effect: the order was not delivered."),
+            Wrong::More(_, 0) => f.write_str("It was put into effect: the order was delivered by it."),
+            Wrong::More(times, right) => {
+                write!(f, "The order was delivered {times} times instead of {right}.")
+            }
+            Wrong::Undone => f.write_str("What was delivered is so no longer."),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Waits {
+    missing: Duration,
+    more: Duration,
+}
+
+/// What became of an order so far.
+#[derive(Default)]
+struct Account {
+    /// When it was last looked at.
+    count: u64,
+    told: bool,
+    /// A told payment was acknowledged.
+    acknowledged: bool,
+    /// A delivery was seen for the payment told; before that one is as good as awaited, acknowledged or not.
+    delivered: bool,
+}
+
+/// All orders, so that each case answers for its own doing only.
+#[derive(Default)]
+pub(super) struct Ledger {
+    accounts: HashMap<String, Account>,
+    /// A first one was waited for.
+    begun: bool,
+    /// The slowest delivery so far: who is slow once is slow again, with what is too much as well.
+    pace: Duration,
+}
+
+impl Ledger {
+    fn waits(&self) -> Waits {
+        Waits {
+            missing: if self.begun {
+                DELIVERY + 2 * self.pace
+            } else {
+                FIRST
+            },
+            more: AFTERWARDS + 2 * self.pace,
+        }
+    }
+
+    /// What is wrong after a case. A sound endpoint has delivered a payment once that it acknowledged, and once or not
+    /// at all (it will be told again) one that it did not; what was wrong before is not counted again.
     pub(super) async fn wrong(
         &mut self,
         delivered: &Delivered,
         order_no: &str,
-        more: u64,
-    ) -> anyhow::Result<Option<String>> {
-        let before = self.0.get(order_no).copied().unwrap_or_default();
-        let wanted = before + more;
-        let count = delivered.settled(order_no, wanted).await?;
-        self.0.insert(order_no.to_owned(), count);
-        Ok(match count {
-            count if count == wanted => None,
-            count if count < before => Some("What was delivered is so no longer.".to_owned()),
-            count => Some(match (more, count - before) {
-                (0, _) => "It was put into effect: the order was delivered by it.".to_owned(),
-                (_, 0) => "It was not put into effect: the order was not delivered.".to_owned(),
-                (more, times) => format!("The order was delivered {times} times instead of {more}."),
-            }),
+        told: Told,
+    ) -> anyhow::Result<Option<Wrong>> {
+        let waits = self.waits();
+        let account = self.accounts.entry(order_no.to_owned()).or_default();
+        account.told |= told != Told::Other;
+        let acknowledged = matches!(told, Told::Paid(true) | Told::Again(true));
+        let due = acknowledged && !account.acknowledged;
+        account.acknowledged |= acknowledged;
+        let (count, took) = delivered.settled(order_no, due, waits).await?;
+        let right = u64::from(account.told && !account.delivered);
+        let before = std::mem::replace(&mut account.count, count);
+        account.delivered |= right == 1 && count > before;
+        self.begun |= due;
+        self.pace = self.pace.max(took.unwrap_or_default());
+        Ok(match count.checked_sub(before) {
+            None => Some(Wrong::Undone),
+            Some(times) if times > right => Some(Wrong::More(times, right)),
+            Some(_) if due && count == 0 => Some(Wrong::Missing),
+            Some(_) => None,
         })
+    }
+
+    /// Whether what was missing has come since; waits once more where anything ever came.
+    pub(super) async fn came(&self, delivered: &Delivered, order_no: &str) -> anyhow::Result<bool> {
+        let ever = self.accounts.values().any(|account| account.count > 0);
+        let waits = Waits {
+            more: Duration::ZERO,
+            ..self.waits()
+        };
+        Ok(delivered.settled(order_no, ever, waits).await?.0 > 0)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     cases::Check,
-    delivered::Counts,
+    delivered::{DELIVERY, Ledger, Told, Wrong},
     events::{Event, Kind, Order, Whose},
     letters::How,
     report::{Row, Verdict},
@@ -30,9 +30,19 @@ pub(super) struct Run<'a> {
     pub(super) check: &'a Check,
     pub(super) orders: VecDeque<(String, u64)>,
     seq: u64,
-    counts: Counts,
+    ledger: Ledger,
+    /// Orders whose delivery was not seen, and their rows as they were before that was said.
+    missing: Vec<(String, usize, Row)>,
+    /// How what bears no signature was answered.
+    pub(super) unsigned: Option<u16>,
     pub(super) rows: Vec<Row>,
 }
+
+/// What must be known besides each case's own advice.
+const EFFECT: &str = "What is acknowledged must be put into effect.";
+const ONCE: &str = "An order is delivered once, whatever tells of its payment.";
+const STAYS: &str = "What was paid stays paid.";
+const REDIRECT: &str = "Redirects are not followed; register the address that answers itself.";
 
 impl<'a> Run<'a> {
     pub(super) fn new(check: &'a Check) -> Run<'a> {
@@ -40,7 +50,9 @@ impl<'a> Run<'a> {
             check,
             orders: check.orders.clone().into(),
             seq: 1000,
-            counts: Counts::default(),
+            ledger: Ledger::default(),
+            missing: Vec::new(),
+            unsigned: None,
             rows: Vec::new(),
         }
     }
@@ -108,10 +120,7 @@ impl<'a> Run<'a> {
                 (Verdict::Note, took)
             }
             Ok(a) if self.check.language.acknowledges(a) => (Verdict::Right, String::new()),
-            Ok(a) if (300..400).contains(&a.status) => (
-                Verdict::Wrong,
-                "Redirects are not followed; register the address that answers itself.".into(),
-            ),
+            Ok(a) if a.redirects() => (Verdict::Wrong, REDIRECT.into()),
             Ok(a) => {
                 let other_text = if a.status == 200 { " with this text" } else { "" };
                 (
@@ -138,6 +147,12 @@ impl<'a> Run<'a> {
                 (Verdict::Wrong, format!("It was acknowledged. {}", case.advice))
             }
             Ok(a) if self.check.language.refuses(a) => (Verdict::Right, String::new()),
+            Ok(a) if a.redirects() => (
+                Verdict::Note,
+                format!(
+                    "It was not acknowledged, but not refused either: redirects are not followed; {refusal}."
+                ),
+            ),
             Ok(a) => (
                 Verdict::Note,
                 format!(
@@ -153,7 +168,8 @@ impl<'a> Run<'a> {
     pub(super) fn either(&mut self, case: Case, reply: &Reply) {
         let (verdict, finding) = match reply {
             Ok(a) if self.check.language.refuses(a) => (Verdict::Right, String::new()),
-            Ok(a) if a.status < 500 && !(300..400).contains(&a.status) => (Verdict::Right, String::new()),
+            Ok(a) if a.redirects() => (Verdict::Wrong, REDIRECT.into()),
+            Ok(a) if a.status < 500 => (Verdict::Right, String::new()),
             Ok(a) => (
                 Verdict::Wrong,
                 format!("Status {} looks like a crash. {}", a.status, case.advice),
@@ -177,7 +193,7 @@ impl<'a> Run<'a> {
             sent: case.sent,
             answered,
             verdict,
-            finding,
+            finding: finding.trim_end().to_owned(),
         });
     }
 
@@ -192,21 +208,51 @@ impl<'a> Run<'a> {
         });
     }
 
-    /// The latest case should have delivered the order so many times more, where that can be asked.
-    pub(super) async fn delivered(
-        &mut self,
-        order: &Order,
-        more: u64,
-        otherwise: &str,
-    ) -> anyhow::Result<()> {
+    /// Holds what the latest case told of its order against what was delivered, where that can be asked. The advice is
+    /// for what this case is about: a payment that did not take effect, a repeat that did, or whatever else changed.
+    pub(super) async fn delivered(&mut self, order: &Order, told: Told, advice: &str) -> anyhow::Result<()> {
         let Some(delivered) = &self.check.delivered else {
             return Ok(());
         };
-        let wrong = self.counts.wrong(delivered, &order.no, more).await?;
-        if let (Some(row), Some(wrong)) = (self.rows.last_mut(), wrong) {
-            row.verdict = Verdict::Wrong;
-            let space = if row.finding.is_empty() { "" } else { " " };
-            row.finding += &format!("{space}{wrong} {otherwise}");
+        let wrong = self.ledger.wrong(delivered, &order.no, told).await?;
+        let at = self.rows.len().saturating_sub(1);
+        if let (Some(row), Some(wrong)) = (self.rows.get_mut(at), wrong) {
+            let advice = match (wrong, told) {
+                (Wrong::Missing, Told::Again(_)) => EFFECT,
+                (Wrong::More(..), Told::Paid(_)) => ONCE,
+                (Wrong::Undone, Told::Paid(_) | Told::Again(_)) => STAYS,
+                _ => advice,
+            };
+            if wrong == Wrong::Missing {
+                self.missing.push((order.no.clone(), at, row.clone()));
+            }
+            row.add(Verdict::Wrong, &format!("{wrong} {advice}"));
+        }
+        Ok(())
+    }
+
+    /// What was missing may have come by now: then it was late, and not forgotten.
+    pub(super) async fn late_deliveries(&mut self) -> anyhow::Result<()> {
+        let Some(delivered) = &self.check.delivered else {
+            return Ok(());
+        };
+        for (order_no, at, before) in std::mem::take(&mut self.missing) {
+            if !self.ledger.came(delivered, &order_no).await? {
+                continue;
+            }
+            if let Some(row) = self.rows.get_mut(at) {
+                *row = before;
+                let verdict = if row.verdict == Verdict::Wrong {
+                    Verdict::Wrong
+                } else {
+                    Verdict::Note
+                };
+                let late = format!(
+                    "The order was delivered, but more than {} s later.",
+                    DELIVERY.as_secs()
+                );
+                row.add(verdict, &late);
+            }
         }
         Ok(())
     }

@@ -32,6 +32,15 @@ pub struct Row {
     pub finding: String,
 }
 
+impl Row {
+    /// One sentence more.
+    pub(super) fn add(&mut self, verdict: Verdict, finding: &str) {
+        self.verdict = verdict;
+        let space = if self.finding.is_empty() { "" } else { " " };
+        self.finding += &format!("{space}{finding}");
+    }
+}
+
 /// All of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {

@@ -1,6 +1,7 @@
 //! What must not be believed: forged, another's, of another amount, or more than anybody may send.
 
 use super::{
+    delivered::Told,
     events::{Event, Kind, Whose},
     judge::{Case, Run, made_up},
     letters::How,
@@ -113,9 +114,16 @@ impl Run<'_> {
             }
             let event = self.event(Kind::Paid, &order);
             let reply = self.send(&event, how).await?;
+            if how == How::Unsigned {
+                self.unsigned = reply.as_ref().ok().map(|a| a.status);
+            }
             self.bad(case, &reply);
-            self.delivered(&order, 0, "Nothing that is not believed may do anything.")
-                .await?;
+            self.delivered(
+                &order,
+                Told::Other,
+                "Nothing that is not believed may do anything.",
+            )
+            .await?;
         }
         Ok(())
     }
@@ -132,7 +140,7 @@ impl Run<'_> {
             };
             let reply = self.send(&event, How::Truly).await?;
             self.bad(case, &reply);
-            self.delivered(&order, 0, "What was paid to others is not paid to you.")
+            self.delivered(&order, Told::Other, "What was paid to others is not paid to you.")
                 .await?;
         }
         Ok(())
@@ -165,7 +173,7 @@ impl Run<'_> {
         }
         let advice =
             "Whoever pays one fen must not get what costs more: compare the amount with the order's.";
-        self.delivered(&order, 0, advice).await
+        self.delivered(&order, Told::Other, advice).await
     }
 
     /// Anybody can send it, so it must neither be believed nor held in memory.
@@ -182,7 +190,8 @@ impl Run<'_> {
                 self.row(case, &reply, Verdict::Wrong, format!("{why}. {}", case.advice));
             }
             Err(_) => self.row(case, &reply, Verdict::Right, String::new()),
-            Ok(a) if a.status >= 500 && a.status != 503 => {
+            // What it says to all that is not signed is not due to the size.
+            Ok(a) if a.status >= 500 && a.status != 503 && Some(a.status) != self.unsigned => {
                 let finding = format!("Status {} looks like a crash. {}", a.status, case.advice);
                 self.row(case, &reply, Verdict::Wrong, finding);
             }

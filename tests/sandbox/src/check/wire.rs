@@ -16,6 +16,8 @@ use tokio_rustls::TlsConnector;
 
 /// The service gives an endpoint this long for its answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// How the sentence begins where nobody was reached.
+pub(super) const NO_CONNECTION: &str = "no connection";
 /// More of an answer is not read.
 const MOST: usize = 64 << 10;
 /// How long who does not wait for the answer waits nevertheless, so that the endpoint has read the letter.
@@ -57,6 +59,12 @@ pub(super) struct Answered {
     pub(super) status: u16,
     pub(super) body: String,
     pub(super) took: Duration,
+}
+
+impl Answered {
+    pub(super) fn redirects(&self) -> bool {
+        (300..400).contains(&self.status)
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -127,8 +135,8 @@ impl Endpoint {
     async fn exchange(&self, head: String, body: &[u8], manner: Manner) -> Result<Answered, String> {
         let connecting = tokio::time::timeout(PATIENCE, self.connect()).await;
         let stream = connecting
-            .map_err(|_| "the connection did not come within 5 s".to_owned())?
-            .map_err(|e| format!("no connection: {e:#}"))?;
+            .map_err(|_| format!("{NO_CONNECTION} within 5 s"))?
+            .map_err(|e| format!("{NO_CONNECTION}: {e:#}"))?;
         let broken = |e: std::io::Error| format!("the connection broke: {e}");
         let (mut from, mut to) = tokio::io::split(stream);
         let mut answer = Vec::new();

@@ -265,9 +265,10 @@ fn wechat(place: &Place<'_>, number: usize) -> Result<(WechatAccount, [String; 3
         (DnType::CommonName, "Sandbox Tenpay.com Root CA"),
     ])?;
     let key = rsa_key()?;
-    let (cert, serial) = certificate(&issuer, &key, &mchid)?;
+    let (cert, serial) = certificate(&issuer, &key, &mchid, long_serial()?)?;
     let platform_key = rsa_key()?;
-    let (platform_cert, platform_serial) = certificate(&issuer, &platform_key, "Tenpay.com sign")?;
+    let (platform_cert, platform_serial) =
+        certificate(&issuer, &platform_key, "Tenpay.com sign", long_serial()?)?;
     let public_key = rsa_key()?;
     let (sm2_key, sm2_public) = gm::pair()?;
     let (sm2_own, sm2_platform) = gm::pair()?;
@@ -315,9 +316,9 @@ fn alipay(place: &Place<'_>, number: usize) -> Result<(AlipayAccount, String), M
     ])?;
     let app_id = format!("{}", 2_021_000_100_000_001_u64 + number as u64);
     let app_key = rsa_key()?;
-    let (app_cert, _) = certificate(&issuer, &app_key, &app_id)?;
+    let (app_cert, _) = certificate(&issuer, &app_key, &app_id, dated_serial()?)?;
     let alipay_key = rsa_key()?;
-    let (alipay_cert, _) = certificate(&issuer, &alipay_key, "alipay.com")?;
+    let (alipay_cert, _) = certificate(&issuer, &alipay_key, "alipay.com", dated_serial()?)?;
     let account = AlipayAccount {
         app_id,
         seller_id: format!("2088{}", digits(12)?),
@@ -341,8 +342,8 @@ fn icbc(place: &Place<'_>, number: usize) -> Result<(IcbcAccount, String), Mater
     ])?;
     let (key, bank) = (rsa_key()?, rsa_key()?);
     let mer_id = format!("1001EC{}", 20_000_001 + number);
-    let (cert, _) = certificate(&issuer, &key, &mer_id)?;
-    let (bank_cert, _) = certificate(&issuer, &bank, "ebb2cpublic")?;
+    let (cert, _) = certificate(&issuer, &key, &mer_id, long_serial()?)?;
+    let (bank_cert, _) = certificate(&issuer, &bank, "ebb2cpublic", long_serial()?)?;
     let packed: String = cert.lines().filter(|line| !line.starts_with('-')).collect();
     let account = IcbcAccount {
         mer_id,
@@ -382,7 +383,7 @@ fn authority(parts: &[(DnType, &str)]) -> Result<(Issuer<'static, KeyPair>, Stri
     params.distinguished_name = name(parts);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    params.serial_number = Some(serial()?);
+    params.serial_number = Some(long_serial()?);
     set_validity(&mut params, 20);
     let cert = params.self_signed(&key)?.pem();
     Ok((Issuer::new(params, key), cert))
@@ -392,8 +393,8 @@ fn certificate(
     issuer: &Issuer<'static, KeyPair>,
     key: &KeyPair,
     common_name: &str,
+    number: SerialNumber,
 ) -> Result<(String, String), MaterialError> {
-    let number = serial()?;
     let mut params = CertificateParams::new(Vec::new())?;
     params.distinguished_name = name(&[
         (DnType::CountryName, "CN"),
@@ -418,9 +419,17 @@ fn name(parts: &[(DnType, &str)]) -> DistinguishedName {
 }
 
 /// Twenty octets that begin like real ones and never with a zero nibble: 40 hex digits, positive.
-fn serial() -> Result<SerialNumber, MaterialError> {
+fn long_serial() -> Result<SerialNumber, MaterialError> {
     let mut bytes = random::<20>()?;
     bytes[0] = 0x51 + bytes[0] % 16;
+    Ok(SerialNumber::from_slice(&bytes))
+}
+
+/// Sixteen octets of which the first is that of a year, as in Alipay's own certificates. Some clients compute a certificate's
+/// number by an OpenSSL that writes a serial in decimal only below 128 bits.
+fn dated_serial() -> Result<SerialNumber, MaterialError> {
+    let mut bytes = random::<16>()?;
+    bytes[0] = 0x20;
     Ok(SerialNumber::from_slice(&bytes))
 }
 

@@ -6,7 +6,7 @@ mod accounts;
 mod ca;
 mod gm;
 mod sn;
-mod unionpay;
+pub(crate) mod unionpay;
 
 pub use accounts::{
     AlipayAccount, BaiduAccount, CcbAccount, ChannelKeys, CmbAccount, IcbcAccount, SandboxMerchant,

@@ -2,13 +2,15 @@
 //! merchant's signing certificate and secure key (channels.md 4.2).
 
 use super::ca::set_validity;
-use super::{MaterialError, make_dir, random, write};
+use super::{MaterialError, gm::pem, make_dir, random, write};
+use crate::channels::ccb::rsa::Private;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SerialNumber,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A merchant number at UnionPay.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,7 +36,8 @@ pub struct UnionpayAccount {
 pub struct UnionpayKeys {
     /// Private key of the signing certificate.
     pub key_file: String,
-    /// The signing certificate, which travels with every message.
+    /// The signing certificate over SHA-1, as published ones of UnionPay's are; it travels with every second order's messages, with
+    /// the others one of the same key over SHA-256.
     pub cert_file: String,
 }
 
@@ -46,6 +49,7 @@ pub(super) struct House {
 
 const ROOT: &str = "unionpay/acp_root.cer";
 const MIDDLE: &str = "unionpay/acp_middle.cer";
+pub(crate) const SIGN_SHA256: &str = "unionpay/sign_sha256.cer";
 const ENC: &str = "unionpay/acp_enc.cer";
 
 /// The name under which UnionPay signs, third between `@`. A test environment may say `00040000:SIGN` as well (channels.md
@@ -75,12 +79,14 @@ impl House {
             key_file: "unionpay/sign_key.pem".into(),
             cert_file: "unionpay/sign.cer".into(),
         };
+        let signer = || -> Result<_, MaterialError> {
+            Ok(leaf(&format!("041@Z2013@{SIGNER}@00000001"))?.signed_by(&sign_key, &middle)?)
+        };
         write(
             &dir.join(&keys.cert_file),
-            &leaf(&format!("041@Z2013@{SIGNER}@00000001"))?
-                .signed_by(&sign_key, &middle)?
-                .pem(),
+            &over_sha1(signer()?.der(), middle.key())?,
         )?;
+        write(&dir.join(SIGN_SHA256), &signer()?.pem())?;
         write(&dir.join(&keys.key_file), &sign_key.serialize_pem())?;
         Ok(House { middle, keys })
     }
@@ -112,6 +118,24 @@ impl House {
             secure_key,
         })
     }
+}
+
+/// The same certificate, signed over SHA-1: its algorithm's last octet is another in both places, its signature too.
+fn over_sha1(der: &[u8], issuer: &KeyPair) -> Result<String, MaterialError> {
+    const SHA256: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 11];
+    let bad = || MaterialError::Unreadable(MIDDLE.into(), "an issuer with an RSA key");
+    let mut der = der.to_vec();
+    for at in 0..der.len() - SHA256.len() {
+        if der[at..].starts_with(&SHA256) {
+            der[at + SHA256.len() - 1] = 5;
+        }
+    }
+    let issuer = Private::of(issuer.serialized_der()).ok_or_else(bad)?;
+    let (_, cert) = X509Certificate::from_der(&der).map_err(|_| bad())?;
+    let signature = hex::decode(issuer.sign_sha1(cert.tbs_certificate.as_ref())).map_err(|_| bad())?;
+    let begin = der.len() - signature.len();
+    der[begin..].copy_from_slice(&signature);
+    Ok(pem("CERTIFICATE", &der))
 }
 
 fn rsa() -> Result<KeyPair, MaterialError> {

@@ -158,14 +158,14 @@ pub(super) fn write(
     typed(StatusCode::OK, TEXT, body(method, &node, &signature, sn))
 }
 
-/// Node first, then `sign`. The certificate's number comes last: one client looks for `sign` right behind the node,
-/// and no client minds what follows it.
+/// Node first, `sign` last; in certificate mode the certificate's number between them, where the clients that know of one
+/// end what is signed.
 fn body(method: &str, node: &str, signature: &str, cert_sn: Option<&str>) -> String {
     let name = format!("{}_response", method.replace('.', "_"));
-    let tail = cert_sn
+    let sn = cert_sn
         .map(|sn| format!(",\"alipay_cert_sn\":\"{sn}\""))
         .unwrap_or_default();
-    format!("{{\"{name}\":{node},\"sign\":\"{signature}\"{tail}}}")
+    format!("{{\"{name}\":{node}{sn},\"sign\":\"{signature}\"}}")
 }
 
 /// Alipay escapes slashes in places, so here: where a code's address is, and in refunds.
@@ -189,11 +189,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn node_first_and_sign_right_behind_it() {
+    fn node_first_and_sign_last() {
         let node = object(&vec![("code", json!("10000")), ("msg", json!("a\"b"))]);
         assert_eq!(
             body("alipay.trade.query", &node, "c2lnbg==", Some("ab12")),
-            r#"{"alipay_trade_query_response":{"code":"10000","msg":"a\"b"},"sign":"c2lnbg==","alipay_cert_sn":"ab12"}"#
+            r#"{"alipay_trade_query_response":{"code":"10000","msg":"a\"b"},"alipay_cert_sn":"ab12","sign":"c2lnbg=="}"#
         );
         let plain = body("alipay.trade.query", "{}", "c2lnbg==", None);
         assert!(plain.ends_with(r#""sign":"c2lnbg=="}"#));

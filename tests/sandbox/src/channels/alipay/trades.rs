@@ -269,7 +269,7 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
     }
     text(biz, "subject", 256)?;
     for (field, longest) in [("operator_id", 28), ("store_id", 32), ("terminal_id", 32)] {
-        if biz.get(field).is_some() {
+        if biz.get(field).is_some_and(|value| value != "") {
             text(biz, field, longest)?;
         }
     }
@@ -281,8 +281,7 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
     }
     let buyer = ["buyer_id", "buyer_open_id"]
         .iter()
-        .find_map(|f| biz[*f].as_str())
-        .filter(|b| !b.is_empty());
+        .find_map(|f| biz[*f].as_str().filter(|b| !b.is_empty()));
     if way == "create" && buyer.is_none() {
         return Err(parameter("buyer_id和buyer_open_id不能同时为空"));
     }
@@ -298,14 +297,15 @@ pub(super) fn asked(call: &Call<'_>, way: &str) -> Result<Asked, Failure> {
 
 /// `time_expire` in China time, or `timeout_express` such as `90m`; else fifteen days.
 fn until(biz: &Value) -> Result<Instant, Failure> {
-    if let Some(at) = biz["time_expire"].as_str() {
+    let said = |field: &str| biz[field].as_str().filter(|text| !text.is_empty());
+    if let Some(at) = said("time_expire") {
         let at = format!("{}+08:00", at.replace(' ', "T")).parse::<jiff::Timestamp>();
         let at = at.map_err(|_| parameter("time_expire格式为yyyy-MM-dd HH:mm:ss"))?;
         return Ok(Instant::from_millis(at.as_millisecond()));
     }
     let express = ["timeout_express", "qr_code_timeout_express"]
         .iter()
-        .find_map(|f| biz[*f].as_str());
+        .find_map(|f| said(f));
     let Some(express) = express else {
         return Ok(now().plus_millis(15 * DAY_MS));
     };

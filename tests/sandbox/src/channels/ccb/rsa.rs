@@ -22,7 +22,7 @@ impl Private {
     }
 
     /// PKCS#8: version, algorithm, and inside of an octet string version, n, e, d and what makes it faster.
-    fn of(der: &[u8]) -> Option<Private> {
+    pub(crate) fn of(der: &[u8]) -> Option<Private> {
         let (inner, _) = part(der)?;
         let (_, rest) = part(inner)?;
         let (_, rest) = part(rest)?;

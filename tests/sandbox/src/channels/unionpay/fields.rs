@@ -79,7 +79,8 @@ impl Fields {
             "11" => keyed::<Sha256>(&self.text(true), &merchant.facts.unionpay.secure_key),
             "12" => keyed::<Sm3>(&self.text(true), &merchant.facts.unionpay.secure_key),
             _ => {
-                self.put("signPubKeyCert", own.cert_pem.clone());
+                let odd = self.get("orderId").bytes().fold(0, |sum, b| sum ^ b) % 2;
+                self.put("signPubKeyCert", own.cert_pems[usize::from(odd)].clone());
                 own.signer
                     .sign(hex::encode(Sha256::digest(self.text(true))).as_bytes())
             }
@@ -121,15 +122,16 @@ fn keyed<D: Digest>(text: &str, secret: &str) -> String {
 /// What UnionPay signs with.
 pub(crate) struct Own {
     signer: Signer,
-    /// With the line ends of the documents.
-    cert_pem: String,
+    /// With the line ends of the documents; an order sees one of them.
+    cert_pems: [String; 2],
 }
 
 impl Own {
-    pub(crate) fn new(signer: Signer, cert_pem: &str) -> Own {
+    pub(crate) fn new(signer: Signer, cert_pems: [String; 2]) -> Own {
+        let ends = |pem: String| pem.trim_end().replace("\r\n", "\n").replace('\n', "\r\n");
         Own {
             signer,
-            cert_pem: cert_pem.trim_end().replace("\r\n", "\n").replace('\n', "\r\n"),
+            cert_pems: cert_pems.map(ends),
         }
     }
 }

@@ -128,8 +128,10 @@ fn operation(world: &World, request: &Incoming, fields: &Fields, sender: Option<
         ("/gateway/api/appTransReq.do" | "/gateway/api/backTransReq.do", "01") => Operation::Create,
         ("/gateway/api/backTransReq.do", "04") => Operation::Refund,
         ("/gateway/api/backTransReq.do", "31" | "99") => Operation::Reverse,
-        (QUERY, _) if sender.is_some_and(refund) => Operation::RefundQuery,
-        (QUERY, _) => Operation::Query,
+        (QUERY, _) | ("/gateway/api/backTransReq.do", "00") if sender.is_some_and(refund) => {
+            Operation::RefundQuery
+        }
+        (QUERY, _) | ("/gateway/api/backTransReq.do", "00") => Operation::Query,
         (FILES, "76") => Operation::Bill,
         _ => Operation::Other,
     }
@@ -178,7 +180,10 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
         },
     });
     let outcome = match fault {
-        Some(Kind::OtherOrder) => of_another(call, operation).map_or(outcome, Ok),
+        Some(Kind::OtherOrder) => {
+            let own = outcome.as_deref().unwrap_or_default();
+            of_another(call, operation, own).map_or(outcome, Ok)
+        }
         Some(Kind::OtherType) => outcome.map(|mut said| {
             let kind = if operation == Operation::Query { "31" } else { "01" };
             said.push(("txnType", kind.to_owned()));
@@ -237,13 +242,23 @@ fn answered(call: &Call<'_>, path: &str, operation: Operation, fault: Option<Kin
 }
 
 /// What it says where it mixes its answers up. Only who vouches for a request is told anything.
-fn of_another(call: &Call<'_>, operation: Operation) -> Option<Vec<(&'static str, String)>> {
+fn of_another(
+    call: &Call<'_>,
+    operation: Operation,
+    outcome: &[(&'static str, String)],
+) -> Option<Vec<(&'static str, String)>> {
     if !call.fields.is_signed_by(call.merchant) {
         return None;
     }
     let own = key(call);
     call.world.with(|book| {
         let (mut said, number, asked) = match operation {
+            // What was just placed, by the name of another.
+            Operation::Create => {
+                let other = book.another(&own)?;
+                let asked = book.order(&other)?.asked.clone();
+                (outcome.to_vec(), other.2, asked)
+            }
             Operation::Query => {
                 let other = book.another(&own)?;
                 let order = book.order(&other)?;

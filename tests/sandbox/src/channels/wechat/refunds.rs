@@ -211,6 +211,9 @@ pub(super) fn shown(order: &Order, out_no: &str, abnormal: &HashSet<String>) -> 
             "refund_fee": 0, "currency": "CNY", "from": [],
         },
     });
+    if let Some(from) = refund.asked.pointer("/amount/from") {
+        shown["amount"]["from"] = from.clone();
+    }
     if abnormal.contains(&refund.channel_no) {
         shown["status"] = json!("ABNORMAL");
     }

@@ -66,7 +66,9 @@ pub(crate) fn of_payment(merchant: &Merchant, key: &Key, order: &Order) -> Optio
     let mut fields = begun(merchant, order);
     fields.push(("result_code", "SUCCESS".to_owned()));
     fields.extend(orders::paid(order));
-    let digest = match order.asked["sign_type"].as_str() {
+    let sign_type = order.asked["sign_type"].as_str();
+    fields.extend(sign_type.map(|named| ("sign_type", named.to_owned())));
+    let digest = match sign_type {
         Some("HMAC-SHA256") => xml::Digest::HmacSha256,
         _ => xml::Digest::Md5,
     };
