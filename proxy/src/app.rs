@@ -31,7 +31,7 @@ use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -101,6 +101,8 @@ struct Inner {
     /// Since boot, milliseconds; the last time the cases journal was read, maybe by an earlier run. [`NEVER`] if it was not.
     cases_read: AtomicI64,
     started_at: Instant,
+    /// What an earlier run left open was looked at once.
+    looked: AtomicBool,
     boot: Boot,
     merchants: MerchantLimiters,
     /// What payers place at codes.
@@ -180,6 +182,7 @@ impl App {
             measures: ArcSwap::default(),
             cases_read: AtomicI64::new(NEVER),
             started_at: clock.now(),
+            looked: AtomicBool::new(false),
             boot,
             merchants: RwLock::default(),
             payers: RwLock::default(),
@@ -345,6 +348,16 @@ impl App {
     /// When this run began.
     pub fn started_at(&self) -> Instant {
         self.0.started_at
+    }
+
+    /// The sweep has looked once at everything that an earlier run left open.
+    pub(crate) fn looked(&self) {
+        self.0.looked.store(true, Ordering::Release);
+    }
+
+    /// Whether it has.
+    pub(crate) fn has_looked(&self) -> bool {
+        self.0.looked.load(Ordering::Acquire)
     }
 
     /// Measures in force.

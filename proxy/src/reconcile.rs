@@ -2,13 +2,16 @@
 //!
 //! A fold over the journal says how far each bill is ([`ledger::BillHead`]), so a run goes on where another was killed:
 //! `bill_asked` is durable before the channel is asked, `bill_taken` fixes which file and which state of our record are
-//! compared, differences follow in a fixed order, and `bill_matched` ends it. One bill is compared at a time.
+//! compared, differences follow in a fixed order, and `bill_matched` ends it. One bill is compared at a time. A bill whose day
+//! gained something on record afterwards is asked for again, and the list is put right: what is found no more is settled, what
+//! still is keeps its place and what officers made of it.
 
 mod ask;
 mod compare;
 mod corrected;
 mod queried;
 mod record;
+mod standing;
 pub(crate) mod statement;
 pub(crate) mod view;
 mod whole;
@@ -37,6 +40,8 @@ const OVERDUE_RARER: u32 = 12;
 /// is not there yet is asked for: every four hours at the standing settings.
 const DOUBTED_DAYS: i32 = 10;
 const DOUBTED: u32 = 8;
+/// So long a start waits for the first looks at what an earlier run left open: what channels tell then is no difference.
+const FIRST_LOOKS: Duration = Duration::from_secs(600);
 /// Differences are put on record so many at once.
 const AT_ONCE: usize = 64;
 
@@ -72,8 +77,10 @@ enum JobError {
 /// Compares until `stop`.
 pub async fn run(app: App, books: Books, mut stop: watch::Receiver<bool>) {
     let books = Arc::new(books);
+    let started = app.clock().since_boot();
     loop {
-        if app.ledger().is_indexed() {
+        let looked = || app.has_looked() || app.clock().since_boot() >= started + FIRST_LOOKS;
+        if app.ledger().is_indexed() && looked() {
             let mut kept = None;
             let (looking, asked) = (app.clone(), books.clone());
             // Off the threads of the road: some thousand bills of accounts are looked for.
@@ -185,9 +192,14 @@ fn first_day(app: &App) -> Option<Day> {
 /// What an earlier run left behind is gone on with at once; what the channel refused waits its time, however often we start
 /// (channels.md 1.13: every half hour). A bill that is long overdue is asked for less often. That there is no bill, in a word
 /// that may also mean "not made yet", is doubted while our record has what that bill would have to have: the bill may come after
-/// all.
+/// all. One whose day moved since is compared anew: soon where somebody may be looking into its differences, else there is time.
+//= C61
 fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry: Duration) -> bool {
     let past = |retry: Duration| now >= head.asked.plus_millis(retry.as_millis() as i64);
+    // It was never asked for.
+    if head.tries == 0 {
+        return true;
+    }
     if head.matched.is_none() {
         let rarer = if is_overdue(key.day, now) {
             OVERDUE_RARER
@@ -197,11 +209,11 @@ fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry:
         let cut_short = head.refused.is_none() && head.asked < started;
         return cut_short || past(retry * rarer);
     }
+    let open = head.is_open();
+    if head.is_moved() {
+        return past(retry * if open { 1 } else { DOUBTED });
+    }
     let none = head.taken.as_ref().is_some_and(|taken| taken.digest.is_none());
-    let open = head
-        .differs
-        .iter()
-        .any(|index| !head.resolved.contains_key(index));
     let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
     none && open && recent && channel::bill::none_is_a_doubt(key.channel) && past(retry * DOUBTED)
 }
@@ -230,15 +242,19 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     } else {
         ask::get(app, &at, &job.key, job.layout).await
     };
+    let compared_with = job.head.as_ref().filter(|head| head.matched.is_some());
+    let had = compared_with.and_then(|head| head.taken.as_ref()?.digest);
     let octets = match got {
         Got::Bill(octets) => Some(octets),
+        // There was one, and it was compared.
+        Got::None if had.is_some() => return refused(app, job, "gone".into()).await,
         Got::None => None,
         Got::Refused(code) => return refused(app, job, code).await,
     };
     app.step("bill_here");
-    let taken = take(app, kept, job, octets.as_ref()).await?;
+    let entries = take(app, kept, job, octets.as_ref()).await?;
     app.step("bill_taken");
-    compared(app, kept, job, octets, taken).await
+    compared(app, kept, job, octets, entries).await
 }
 
 /// A refusal stands in the journal once, however often it comes.
@@ -254,14 +270,15 @@ async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
     note(app, job, vec![TradeEvent::BillRefused { bill, code }]).await
 }
 
-/// Fixes what is compared: the file, and our record as it stands. The same file as before goes on with the record of then,
-/// unless a neighbouring day's bill was compared since: what that says would move what the list has.
+/// Fixes what is compared: the file, and our record as it stands, up to the entry that is given back. The same file as before goes
+/// on with the record of then, unless that moved after the comparison's end, or a neighbouring day's bill was compared since: what
+/// that says would move what the list has.
 async fn take(
     app: &App,
     kept: &mut Option<Kept>,
     job: &Job,
     octets: Option<&Bytes>,
-) -> Result<(u64, usize), JobError> {
+) -> Result<u64, JobError> {
     let digest = octets.map(|octets| Digest::from_bytes(Sha256::digest(octets).into()));
     let before = job
         .head
@@ -270,23 +287,18 @@ async fn take(
     let same = |taken: &TakenBill| {
         taken.digest == digest && goes_on(taken, compare::beside(app.ledger(), &job.key).iter().flatten())
     };
-    if let Some((head, taken)) = before.filter(|(_, taken)| same(taken)) {
-        let done = head.differs.len() + head.early.len() + head.unanswered.len();
-        return Ok((taken.entries, done));
+    if let Some((_, taken)) = before.filter(|(head, taken)| !head.is_moved() && same(taken)) {
+        return Ok(taken.entries);
     }
     let entries = as_it_stands(app, kept, job.key.day).await?;
-    let bill = job.key.clone();
-    note(
-        app,
-        job,
-        vec![TradeEvent::BillTaken {
-            bill,
-            digest,
-            entries,
-        }],
-    )
-    .await?;
-    Ok((entries, 0))
+    let taken = TradeEvent::BillTaken {
+        again: before.is_some(),
+        bill: job.key.clone(),
+        digest,
+        entries,
+    };
+    note(app, job, vec![taken]).await?;
+    Ok(entries)
 }
 
 /// Do the days beside say what they said when the bill was taken?
@@ -319,7 +331,7 @@ async fn compared(
     kept: &mut Option<Kept>,
     job: &Job,
     octets: Option<Bytes>,
-    (entries, done): (u64, usize),
+    entries: u64,
 ) -> Result<(), JobError> {
     let book = book(app, kept, job, entries).await?;
     let neighbours = compare::neighbours(app.ledger(), &job.key)?;
@@ -353,7 +365,10 @@ async fn compared(
         }
     };
     give_back(app, kept, job, book);
-    for events in found.events.get(done..).unwrap_or_default().chunks(AT_ONCE) {
+    let ledger = app.ledger().clone();
+    let key = job.key.clone();
+    let rest = tokio::task::spawn_blocking(move || standing::rest(&ledger, &key, found.events));
+    for events in rest.await.map_err(|_| JobError::Cut)??.chunks(AT_ONCE) {
         note(app, job, events.to_vec()).await?;
         app.step("bill_differs");
     }
@@ -408,8 +423,9 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
     })
 }
 
-/// Accounts that had movements on a day and are registered no longer: nobody asks for their bills, and a day that had more
-/// than was compared is not proven. That stands on record before any bill of the day counts as compared.
+/// Accounts that had movements on a day and were not asked for their bills yet, before any bill of the day counts as compared:
+/// should one be registered no longer by the time that its turn comes, whether this run sees that or the next one, nobody asks, and
+/// a day that had more than was compared is not proven.
 //= C61
 async fn note_not_asked(app: &App, record: &DayRecord, day: Day) -> Result<(), JobError> {
     let (registries, config) = (app.registries(), app.config());
@@ -418,7 +434,8 @@ async fn note_not_asked(app: &App, record: &DayRecord, day: Day) -> Result<(), J
             .books
             .as_ref()
             .and_then(|books| kinds(books, *channel).next());
-        let (Some(kind), None) = (kind, registries.owner(*channel, account)) else {
+        let owner = registries.owner(*channel, account);
+        let (Some(kind), true) = (kind, owner.is_none_or(|(_, facts)| is_compared(facts))) else {
             continue;
         };
         let bill = BillKey {
@@ -437,7 +454,9 @@ async fn note_not_asked(app: &App, record: &DayRecord, day: Day) -> Result<(), J
         // Where only the merchant held the keys, its days were never compared here.
         let held = |a: &Attempt| a.channel == *channel && a.account == *account && a.keys == Keys::Held;
         if order.attempts.iter().any(held) {
-            tracing::warn!(channel = channel.as_str(), %day, "an account had movements and is registered no longer: they are compared with nothing");
+            if owner.is_none() {
+                tracing::warn!(channel = channel.as_str(), %day, "an account had movements and is registered no longer: they are compared with nothing");
+            }
             let event = TradeEvent::BillNotAsked { bill };
             app.ledger().note(Some(&order.merchant), vec![event]).await?;
         }
@@ -589,6 +608,7 @@ mod tests {
             early: Vec::new(),
             unanswered: Vec::new(),
             matched: None,
+            moved: None,
             resolved: Default::default(),
         }
     }
@@ -661,6 +681,27 @@ mod tests {
             ..cut
         };
         assert!(!due(&matched, 1, 1_000_000));
+        // Its day moved since: soon while a difference is open, else there is time.
+        let taken = TakenBill {
+            index: 5,
+            digest: None,
+            entries: 4,
+        };
+        let moved = |differs: Vec<u64>, index: u64| BillHead {
+            taken: Some(taken.clone()),
+            moved: Some(index),
+            differs,
+            ..matched.clone()
+        };
+        let (open, agreed) = (moved(vec![6], 9), moved(Vec::new(), 4));
+        assert!(!due(&open, 1, 29) && due(&open, 1, 30));
+        assert!(!due(&agreed, 1, 239) && due(&agreed, 1, 240));
+        assert!(!due(&moved(Vec::new(), 3), 1, 1_000_000), "it took part");
+        let never = BillHead {
+            tries: 0,
+            ..head(noon, None)
+        };
+        assert!(due(&never, 0, 0), "an account that was noted before its turn");
         assert!(!is_past(day, Day::from_number(day.number() + 85).start()));
         assert!(is_past(day, Day::from_number(day.number() + 86).start()));
     }

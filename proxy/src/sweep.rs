@@ -22,7 +22,7 @@ use ledger::{Attempt, CommitError, Held, Order};
 use places::Lane;
 use plans::Plans;
 use refunds::{refund_step, refund_wait, surplus};
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::sync::{mpsc, watch};
 use vault::Context;
 
@@ -38,9 +38,14 @@ pub async fn run(
     let mut plans = Plans::default();
     let waits = |order: &Order, tries| wait(&app, order, tries);
     let started = app.clock().since_boot();
+    let mut first = HashSet::new();
     for order in app.ledger().live() {
         // What an earlier run left behind is looked at once, at once.
+        first.insert(order.id);
         plans.changed(order, started, |_, _| Some(Duration::ZERO));
+    }
+    if first.is_empty() {
+        app.looked();
     }
     let (ended, mut ends) = mpsc::unbounded_channel::<Ended>();
     loop {
@@ -60,17 +65,29 @@ pub async fn run(
         tokio::select! {
             () = crate::accept::stopped(&mut stop) => return,
             changed = changes.recv() => if let Some(order) = changed {
+                // Somebody else had word of it.
+                seen_first(&app, &mut first, &order.id);
                 plans.changed(order, app.clock().since_boot(), waits);
             },
             Some((lane, id, order)) = ends.recv() => {
+                seen_first(&app, &mut first, &id);
                 // What the look itself put on record lies here since before its end, and is no news of anybody else's.
                 while let Ok(order) = changes.try_recv() {
+                    seen_first(&app, &mut first, &order.id);
                     plans.changed(order, app.clock().since_boot(), waits);
                 }
                 plans.looked((&lane, id), order, app.clock().since_boot(), waits);
             }
             () = tokio::time::sleep(next) => {}
         }
+    }
+}
+
+/// One of those that an earlier run left open is known again; with the last of them the books may begin.
+fn seen_first(app: &App, first: &mut HashSet<PaymentId>, id: &PaymentId) {
+    if first.remove(id) && first.is_empty() {
+        first.shrink_to_fit();
+        app.looked();
     }
 }
 

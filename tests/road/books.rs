@@ -299,7 +299,11 @@ fn drop_account(demo: &Demo, channel: &str) -> anyhow::Result<Vec<(&'static str,
 /// No day waits for a fund-flow bill, so a day may be compared before it.
 fn funds_to_come(result: &Value) -> bool {
     let mut all = result["accounts"].as_array().into_iter().flatten();
-    let under_way = |state: &Value| ["not_asked", "asked", "comparing"].iter().any(|s| state == s);
+    let under_way = |state: &Value| {
+        ["not_asked", "asked", "comparing", "due_again"]
+            .iter()
+            .any(|s| state == s)
+    };
     all.any(|account| account["bill"] == "funds" && under_way(&account["state"]))
 }
 
@@ -416,9 +420,65 @@ async fn every_planted_difference_is_found_and_none_is_invented_killed_at_every_
         "{later:?}"
     );
     statements(&merchant, &shops).await?;
+    what_was_paid_after_all(&demo, &merchant, &shops).await?;
     demo.services.stop().await?;
     sums_agree(dir.path())?;
     demo.prove_journal().map(drop)
+}
+
+/// What stands of a channel's day: where, and what.
+fn standing(result: &Value, channel: &str) -> Vec<(u64, String)> {
+    let all = result["differences"].as_array().into_iter().flatten();
+    let own = all.filter(|d| d["channel"] == channel);
+    own.map(|d| {
+        (
+            d["journal_index"].as_u64().unwrap_or_default(),
+            text(&d["difference"]),
+        )
+    })
+    .collect()
+}
+
+/// Of what the bills call paid and we had for unpaid we hear after the comparison: it is settled, whatever is killed in between, and
+/// all else keeps its place.
+//= C61
+async fn what_was_paid_after_all(demo: &Demo, merchant: &Merchant, shops: &[Shop]) -> Done {
+    let mut before = Vec::new();
+    for shop in shops {
+        let result = until_compared(merchant, shop.day).await?;
+        let all = result["differences"].as_array().context("differences")?;
+        let states = |d: &&Value| d["channel"] == shop.channel && d["difference"] == "state";
+        for state in all.iter().filter(states) {
+            ensure!(
+                state["state"] == "open" && state["bill_state"] == "done",
+                "{state}"
+            );
+        }
+        before.push(standing(&result, shop.channel));
+    }
+    demo.services.stop_proxy().await?;
+    for shop in shops {
+        let paid =
+            json!({ "channel": shop.channel, "out_trade_no": shop.unpaid["number"], "outcome": "paid" });
+        demo.control("/control/pay", &paid).await?;
+    }
+    killed_at_every_step(demo).await?;
+    for (shop, mut before) in shops.iter().zip(before) {
+        merchant
+            .until(&text(&shop.unpaid["id"]), "payment", |o| o["state"] == "paid")
+            .await?;
+        before.retain(|(_, kind)| kind != "state");
+        let mut last = Vec::new();
+        for _ in 0..600 {
+            last = standing(&until_compared(merchant, shop.day).await?, shop.channel);
+            if last == before {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        ensure!(last == before, "{}: {before:?}, {last:?}", shop.channel);
+    }
+    Ok(())
 }
 
 /// The merchant's own statement has every payment and refund of the day, and says where a bill differs.
@@ -653,6 +713,32 @@ async fn a_bill_that_is_late_is_asked_for_again() -> Done {
     }
     let result = until_state(&merchant, day, "agreed").await?;
     ensure!(found(&result)?.is_empty(), "{result}");
+    // A payment of that day comes on record afterwards, and the channel's bill does not have it.
+    demo.control("/control/bills", &late(false)).await?;
+    let order = paid(&demo, &merchant, "wechat", 900).await?;
+    let result = until_state(&merchant, day, "waiting").await?;
+    let again = |a: &Value| a["channel"] == "wechat" && a["state"] == "due_again";
+    let accounts = result["accounts"].as_array().context("accounts")?;
+    ensure!(accounts.iter().any(again), "{result}");
+    let missing = json!({ "channel": "wechat", "account": shop.account, "day": day.to_string(), "plant": [{ "difference": "only_here", "out_trade_no": order["number"] }] });
+    demo.control("/control/bills", &missing).await?;
+    demo.control("/control/bills", &late(true)).await?;
+    let result = until_state(&merchant, day, "differs").await?;
+    let is_it =
+        |d: &Value| d["bill"] == "trade" && d["difference"] == "only_here" && d["number"] == order["number"];
+    let list = result["differences"].as_array().context("differences")?;
+    ensure!(list.iter().any(is_it), "{result}");
+    let to_come = format!(
+        "/v1/reconciliations/{}",
+        Day::from_number(now().day().number() + 2)
+    );
+    for path in [to_come.clone(), format!("{to_come}/statement")] {
+        let answer = merchant.ask("GET", &path, None).await?;
+        ensure!(
+            answer.status == 400 && answer.json()["code"] == "invalid_field",
+            "{path}"
+        );
+    }
     let before = Day::from_number(day.number() - 1);
     for (day, state) in [(before, "not_compared"), (days_ago(120), "not_compared")] {
         let before = asked(&merchant, day).await?;
@@ -758,6 +844,7 @@ async fn two_people_resolve_a_difference() -> Done {
                     .is_some_and(|all| all.iter().all(|d| d["resolution"] == "explained")),
                 "{result}"
             );
+            still_resolved(&demo, &merchant, &shop, &result).await?;
             demo.services.stop().await?;
             return demo.prove_journal().map(drop);
         }
@@ -767,6 +854,22 @@ async fn two_people_resolve_a_difference() -> Done {
         "the proxy did not hear of it: {}",
         asked(&merchant, day).await?
     ))
+}
+
+/// What officers resolved stays resolved where a later comparison still finds it; what it finds no more is gone.
+async fn still_resolved(demo: &Demo, merchant: &Merchant, shop: &Shop, before: &Value) -> Done {
+    let mut wanted = standing(before, shop.channel);
+    wanted.retain(|(_, kind)| kind != "state");
+    let paid = json!({ "channel": shop.channel, "out_trade_no": shop.unpaid["number"], "outcome": "paid" });
+    demo.control("/control/pay", &paid).await?;
+    for _ in 0..600 {
+        let result = asked(merchant, shop.day).await?;
+        if standing(&result, shop.channel) == wanted && !funds_to_come(&result) {
+            return until_state(merchant, shop.day, "resolved").await.map(drop);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(anyhow!("{wanted:?}: {}", asked(merchant, shop.day).await?))
 }
 
 /// The desk has read each of these. It may list further ones, which a later bill cleared up.

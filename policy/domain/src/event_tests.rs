@@ -303,6 +303,7 @@ fn trade_events() -> Vec<TradeEvent> {
             code: "STATEMENT_CREATING".into(),
         },
         BillTaken {
+            again: true,
             bill: bill.clone(),
             digest: Some(Digest::from_bytes([2; 32])),
             entries: 7,
@@ -311,6 +312,7 @@ fn trade_events() -> Vec<TradeEvent> {
             bill: bill.clone(),
             amount: Some(Amount::from_fen(1)),
             bill_amount: Some(Amount::from_fen(2)),
+            bill_state: Some(BillState::Done),
             bill_trade_no: Some(name("42")),
             day: at.day(),
             difference: DifferenceKind::Amount,
@@ -319,7 +321,12 @@ fn trade_events() -> Vec<TradeEvent> {
             number: Some(name("T1")),
             payment: Some(PaymentId::from_bytes([3; 16])),
             refund: Some(name("R1")),
+            state: Some(RecordState::Open),
             trade_no: Some(name("42")),
+        },
+        BillSettled {
+            bill: bill.clone(),
+            difference: 8,
         },
         BillResolved {
             bill: bill.clone(),

@@ -35,7 +35,7 @@ mod window;
 
 pub use finding::Finding;
 pub use parameters::*;
-pub use rules::{FlagFacts, Lang, Rule, rules, words};
+pub use rules::{FlagFacts, Lang, Rule, clock, rules, several, words};
 pub use watch::Watch;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{
     clock::Clock,
     finding::{Finding, whole},
     parameters::OnRecord,
-    rules::{FlagFacts, Lang, Rule},
+    rules::{FlagFacts, Lang, Rule, several},
     window::ByDay,
 };
 use domain::{Instant, MerchantId, Mismatch, Pattern, TradeEvent};
@@ -18,7 +18,7 @@ pub(super) const MISMATCH: Rule = Rule {
     version: 1,
     name_zh: "与记录不符",
     name_en: "Does not fit the record",
-    why_zh: "渠道的通知或应答所载金额、账户或订单号与已记录的订单不符(银发〔2021〕259号,交易信息真实、可追溯)。",
+    why_zh: "渠道的通知或应答所载金额、账户或订单号与已记录的订单不符（银发〔2021〕259号，交易信息真实、可追溯）。",
     why_en: "A channel's notice or answer states another amount, account or number than the order on record (R07, R21).",
 };
 
@@ -27,7 +27,7 @@ pub(super) const UNRESOLVED: Rule = Rule {
     version: 1,
     name_zh: "结果未明",
     name_en: "Never resolved",
-    why_zh: "订单到期而结果无从得知:密钥由商户自持的透传订单没有查询或通知经过本系统,或渠道始终未明确答复;不作推测。",
+    why_zh: "订单到期而结果无从得知：密钥由商户自持的透传订单没有查询或通知经过本系统，或渠道始终未明确答复；不作推测。",
     why_en: "An order ended and its outcome is not known and not guessed: no query or notice of a merchant that holds its own key passed through, or the channel never gave a clear answer.",
 };
 
@@ -36,7 +36,7 @@ pub(super) const PATTERN: Rule = Rule {
     version: 1,
     name_zh: "文本疑含个人信息",
     name_en: "Personal data in free text",
-    why_zh: "订单的自由文本形似银行卡号、身份证号或手机号;文本未被保存。",
+    why_zh: "订单的自由文本形似银行卡号、身份证号或手机号；文本未被保存。",
     why_en: "A free text of an order looked like a card, identity or phone number; the text is kept nowhere (R08, R19).",
 };
 
@@ -45,7 +45,7 @@ pub(super) const FOREIGN: Rule = Rule {
     version: 1,
     name_zh: "无主通知",
     name_en: "Notices for unknown orders",
-    why_zh: "同一商户账户一日内多次收到验签通过但不属于任何已记录订单的通知,可能有交易绕过本系统。",
+    why_zh: "同一商户账户一日内多次收到验签通过但不属于任何已记录订单的通知，可能有交易绕过本系统。",
     why_en: "An account of the merchant repeatedly got verified notices for orders that are on no record: trade may be going past this system.",
 };
 
@@ -137,14 +137,14 @@ fn what(kind: Option<u64>, lang: Lang) -> (&'static str, &'static str) {
         (Some(6), Lang::Zh) => ("订单文本", "形似手机号"),
         (Some(8), Lang::Zh) => ("应答", "的订单号与所查询者不符"),
         (_, Lang::Zh) => ("通知", "不属于任何已记录的订单"),
-        (Some(1), Lang::En) => ("notice(s) or answer(s)", "stated another amount than the record"),
-        (Some(2), Lang::En) => ("notice(s) or answer(s)", "stated another account than the record"),
-        (Some(3), Lang::En) => ("order(s)", "ended with an unknown outcome"),
-        (Some(4), Lang::En) => ("order text(s)", "looked like a card number"),
-        (Some(5), Lang::En) => ("order text(s)", "looked like an identity number"),
-        (Some(6), Lang::En) => ("order text(s)", "looked like a phone number"),
-        (Some(8), Lang::En) => ("answer(s)", "were about another order than was asked for"),
-        (_, Lang::En) => ("verified notice(s)", "belonged to no order on record"),
+        (Some(1), Lang::En) => ("notices or answers", "stated another amount than the record"),
+        (Some(2), Lang::En) => ("notices or answers", "stated another account than the record"),
+        (Some(3), Lang::En) => ("orders", "ended with an unknown outcome"),
+        (Some(4), Lang::En) => ("order texts", "looked like a card number"),
+        (Some(5), Lang::En) => ("order texts", "looked like an identity number"),
+        (Some(6), Lang::En) => ("order texts", "looked like a phone number"),
+        (Some(8), Lang::En) => ("answers", "named another order than was asked for"),
+        (_, Lang::En) => ("verified notices", "belonged to no order on record"),
     }
 }
 
@@ -152,9 +152,10 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let (value, threshold, window) = (flag.value, flag.threshold, flag.window(lang));
     let (things, did) = what(flag.parameter("kind"), lang);
     match lang {
-        Lang::Zh => format!("该商户于 {window} 有 {value} 笔{things}{did};阈值为 {threshold} 笔。"),
+        Lang::Zh => format!("该商户于 {window} 有 {value} 笔{things}{did}；阈值为 {threshold} 笔。"),
         Lang::En => {
-            format!("{value} {things} of this merchant {did} on {window}; the threshold is {threshold}.")
+            let things = several(value, things);
+            format!("{things} of this merchant {did} on {window}; the threshold is {threshold}.")
         }
     }
 }

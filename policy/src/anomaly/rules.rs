@@ -134,12 +134,30 @@ impl<'a> FlagFacts<'a> {
     pub(super) fn window(&self, lang: Lang) -> String {
         let day = self.window_from.day();
         let whole = super::finding::whole(day) == (self.window_from, self.window_until);
+        let (from, until) = (clock(self.window_from), clock(self.window_until));
         match lang {
             _ if whole => day.to_string(),
-            Lang::Zh => format!("{} 至 {}", self.window_from, self.window_until),
-            Lang::En => format!("{} to {}", self.window_from, self.window_until),
+            Lang::Zh => format!("{from} 至 {until}"),
+            Lang::En => format!("{from} to {until}"),
         }
     }
+}
+
+/// `2026-11-23 20:47:13` in UTC+8, as on all pages of the desk.
+pub fn clock(at: Instant) -> String {
+    let text = at.to_string();
+    text.strip_suffix("+08:00").unwrap_or(&text).replacen('T', " ", 1)
+}
+
+/// `1 trade`, `2 trades`.
+pub fn several(n: u64, units: &str) -> String {
+    if n != 1 {
+        return format!("{n} {units}");
+    }
+    let one = units
+        .split(' ')
+        .map(|word| word.strip_suffix('s').unwrap_or(word));
+    format!("1 {}", one.collect::<Vec<_>>().join(" "))
 }
 
 /// Fen as yuan.
@@ -176,7 +194,7 @@ fn unknown(flag: &FlagFacts<'_>, lang: Lang) -> String {
         flag.window(lang),
     );
     match lang {
-        Lang::Zh => format!("规则 {rule}:观察值 {value},阈值 {threshold}(单位 {unit}),{window}。"),
+        Lang::Zh => format!("规则 {rule}：观察值 {value}，阈值 {threshold}（单位 {unit}），{window}。"),
         Lang::En => format!("Rule {rule}: observed {value}, threshold {threshold} ({unit}), {window}."),
     }
 }

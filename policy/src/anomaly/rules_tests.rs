@@ -111,6 +111,9 @@ fn every_rule_fires_and_says_why_in_both_languages() {
         let (zh, en) = (words(&facts, Lang::Zh), words(&facts, Lang::En));
         assert!(zh.ends_with('。') && en.ends_with('.'), "{zh} {en}");
         assert!(en.is_ascii() && !zh.is_ascii());
+        let western = zh.contains([',', ';', '(', ')']);
+        assert!(!western && !en.contains("(s)"), "{zh} {en}");
+        assert!(!format!("{zh}{en}").contains("+08:00"), "{zh} {en}");
         let number = |unit, n: u64| {
             if unit == "fen" {
                 Amount::from_fen(n).to_yuan()
@@ -151,7 +154,7 @@ fn words_state_facts_and_accuse_nobody() {
 fn the_words_of_the_first_rule() {
     let first = t01();
     let facts = FlagFacts::from(&first);
-    let zh = "同一付款人于 2026-01-15 在该商户以相同金额 4800.00 元成功支付 3 笔,阈值为 3 笔。";
+    let zh = "同一付款人于 2026-01-15 在该商户以相同金额 4800.00 元成功支付 3 笔，阈值为 3 笔。";
     let en = "One payer paid this merchant the same amount, 4800.00 yuan, 3 times on 2026-01-15; the threshold is 3.";
     assert_eq!(
         (words(&facts, Lang::Zh).as_str(), words(&facts, Lang::En).as_str()),

@@ -14,7 +14,7 @@ pub(super) const RULE: Rule = Rule {
     version: 2,
     name_zh: "同额连续",
     name_en: "Same amount repeated",
-    why_zh: "同一付款人同日在同一商户以相同金额多次成功支付,是套现与恶意拆单常见的形态。",
+    why_zh: "同一付款人同日在同一商户以相同金额多次成功支付，是套现与恶意拆单常见的形态。",
     why_en: "One payer pays one merchant the same amount several times in a day, a common shape of cashing out and split orders.",
 };
 
@@ -58,7 +58,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     );
     match lang {
         Lang::Zh => format!(
-            "同一付款人于 {window} 在该商户以相同金额 {amount} 元成功支付 {value} 笔,阈值为 {threshold} 笔。"
+            "同一付款人于 {window} 在该商户以相同金额 {amount} 元成功支付 {value} 笔，阈值为 {threshold} 笔。"
         ),
         Lang::En => format!(
             "One payer paid this merchant the same amount, {amount} yuan, {value} times on {window}; the threshold is {threshold}."

@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     version: 2,
     name_zh: "临界金额",
     name_en: "Just under a limit",
-    why_zh: "同一付款人在 24 小时内多笔交易金额恰低于同一限额,可能在规避该限额。",
+    why_zh: "同一付款人在 24 小时内多笔交易金额恰低于同一限额，可能在规避该限额。",
     why_en: "Several trades of one payer within 24 hours lie just under the same limit, as they would to stay below it.",
 };
 
@@ -85,7 +85,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let percent = flag.parameter("percent").unwrap_or_default();
     match lang {
         Lang::Zh => format!(
-            "同一付款人在 {window} 内有 {value} 笔交易金额达到限额 {limit} 元的 {percent}% 而低于该限额,阈值为 {threshold} 笔。"
+            "同一付款人在 {window} 内有 {value} 笔交易金额达到限额 {limit} 元的 {percent}% 而低于该限额，阈值为 {threshold} 笔。"
         ),
         Lang::En => format!(
             "One payer made {value} trades of at least {percent} % of the limit of {limit} yuan and below it, from {window}; the threshold is {threshold}."

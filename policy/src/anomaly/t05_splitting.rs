@@ -18,7 +18,7 @@ pub(super) const RULE: Rule = Rule {
     version: 2,
     name_zh: "拆分交易",
     name_en: "Splitting",
-    why_zh: "同一付款人同日在同一商户的多笔交易合计达到限额,而单笔均低于限额。",
+    why_zh: "同一付款人同日在同一商户的多笔交易合计达到限额，而单笔均低于限额。",
     why_en: "One payer's trades at one merchant in a day add up to a limit that each of them stays below.",
 };
 
@@ -99,7 +99,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let count = flag.parameter("count").unwrap_or(flag.trades as u64);
     match lang {
         Lang::Zh => format!(
-            "同一付款人于 {window} 在该商户支付 {count} 笔,合计 {sum} 元,达到限额 {limit} 元,而单笔均低于该限额。"
+            "同一付款人于 {window} 在该商户支付 {count} 笔，合计 {sum} 元，达到限额 {limit} 元，而单笔均低于该限额。"
         ),
         Lang::En => format!(
             "One payer paid this merchant {count} times on {window}, {sum} yuan in all, which reaches the limit of {limit} yuan that each trade stays below."

@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule {
     version: 1,
     name_zh: "一付多商",
     name_en: "One payer, many merchants",
-    why_zh: "同一付款人短时间内在多个不同商户交易,是套现、跑分与盗用账户集中消费常见的形态。",
+    why_zh: "同一付款人短时间内在多个不同商户交易，是套现、跑分与盗用账户集中消费常见的形态。",
     why_en: "One payer trades with many different merchants in a short time, as cashing out, points running and stolen wallets do.",
 };
 
@@ -145,7 +145,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let minutes = flag.parameter("minutes").unwrap_or_default();
     match lang {
         Lang::Zh => format!(
-            "同一付款人在 {minutes} 分钟内({window})于 {value} 个不同商户交易;阈值为 {threshold} 个。"
+            "同一付款人在 {minutes} 分钟内（{window}）于 {value} 个不同商户交易；阈值为 {threshold} 个。"
         ),
         Lang::En => format!(
             "One payer traded with {value} different merchants within {minutes} minutes (from {window}); the threshold is {threshold}."

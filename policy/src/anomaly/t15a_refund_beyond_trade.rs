@@ -9,7 +9,7 @@ use super::{
     finding::{Finding, whole},
     orders::Order,
     parameters::T15a,
-    rules::{FlagFacts, Lang, Rule, yuan},
+    rules::{FlagFacts, Lang, Rule, several, yuan},
     window::ByDay,
 };
 use crate::clauses;
@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule {
     version: 1,
     name_zh: "无交易或超额退款",
     name_en: "Refund without trade or above it",
-    why_zh: "退款没有对应的成功交易,或累计退款超过原交易金额。",
+    why_zh: "退款没有对应的成功交易，或累计退款超过原交易金额。",
     why_en: "A refund has no paid trade, or refunds add up to more than the trade.",
 };
 
@@ -98,13 +98,14 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let is_refused = flag.parameter("refused").is_some();
     match (lang, is_refused) {
         (Lang::Zh, true) => format!(
-            "该商户于 {window} 有 {value} 笔退款请求没有对应的成功交易或超过原交易金额,均已拒绝;阈值为 {threshold} 笔。"
+            "该商户于 {window} 有 {value} 笔退款请求没有对应的成功交易或超过原交易金额，均已拒绝；阈值为 {threshold} 笔。"
         ),
         (Lang::Zh, false) => {
-            format!("该商户一笔订单退款合计 {refunded} 元,而该订单成功支付 {paid} 元({window})。")
+            format!("该商户一笔订单退款合计 {refunded} 元，而该订单成功支付 {paid} 元（{window}）。")
         }
         (Lang::En, true) => format!(
-            "This merchant asked for {value} refund(s) on {window} without a paid trade or above it; they were refused. The threshold is {threshold}."
+            "This merchant asked for {} on {window} without a paid trade or above it, and was refused. The threshold is {threshold}.",
+            several(value, "refunds")
         ),
         (Lang::En, false) => format!(
             "Refunds of one order add up to {refunded} yuan, while {paid} yuan were paid for it ({window})."

@@ -117,7 +117,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let minutes = flag.parameter("minutes").unwrap_or_default();
     match lang {
         Lang::Zh => format!(
-            "该商户在 {window} 内有 {value} 笔支付在 {minutes} 分钟内退款,每笔退款不低于 {amount} 元且为 {round} 元的整数倍;阈值为 {threshold} 笔。"
+            "该商户在 {window} 内有 {value} 笔支付在 {minutes} 分钟内退款，每笔退款不低于 {amount} 元且为 {round} 元的整数倍；阈值为 {threshold} 笔。"
         ),
         Lang::En => format!(
             "From {window}, {value} payments to this merchant were refunded within {minutes} minutes, each at least {amount} yuan and a multiple of {round} yuan; the threshold is {threshold}."

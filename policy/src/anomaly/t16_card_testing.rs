@@ -29,7 +29,7 @@ pub(super) const RULE: Rule = Rule {
     version: 1,
     name_zh: "试卡",
     name_en: "Card testing",
-    why_zh: "短时间内多个付款人的小额支付大多被拒,或同一付款人被拒次数过多,可能有人在试探盗取的卡或账户。",
+    why_zh: "短时间内多个付款人的小额支付大多被拒，或同一付款人被拒次数过多，可能有人在试探盗取的卡或账户。",
     why_en: "Many small payments of many payers are declined within minutes, or one payer is declined again and again, as when stolen cards or wallets are tried out.",
 };
 
@@ -218,7 +218,7 @@ fn minutes_words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     );
     match lang {
         Lang::Zh => format!(
-            "该商户在 {minutes} 分钟内({window})有 {value} 次支付尝试,来自 {payers} 个付款人(其中 {unknown} 次渠道未告知付款人,各按一人计),{declined} 次被付款方拒绝,半数以上不超过 {amount} 元;阈值为 {threshold} 次、拒绝占 {percent}%。"
+            "该商户在 {minutes} 分钟内（{window}）有 {value} 次支付尝试，来自 {payers} 个付款人（其中 {unknown} 次渠道未告知付款人，各按一人计），{declined} 次被付款方拒绝，半数以上不超过 {amount} 元；阈值为 {threshold} 次、拒绝占 {percent}%。"
         ),
         Lang::En => format!(
             "Within {minutes} minutes (from {window}) this merchant saw {value} attempts of {payers} payers ({unknown} of them not named by the channel and counted as one each); {declined} were declined and at least half were of {amount} yuan or less. The thresholds are {threshold} attempts and {percent} % declined."

@@ -9,7 +9,7 @@ use super::{
     clock::Clock,
     finding::{Finding, Scope, whole},
     parameters::T20,
-    rules::{FlagFacts, Lang, Rule},
+    rules::{FlagFacts, Lang, Rule, several},
     window::ByDay,
 };
 use crate::{clauses, registry::MerchantFacts};
@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     version: 1,
     name_zh: "二清结构",
     name_en: "Payee other than the merchant",
-    why_zh: "渠道收款方不是登记商户本身,或同一收款方被多个商户使用。",
+    why_zh: "渠道收款方不是登记商户本身，或同一收款方被多个商户使用。",
     why_en: "The payee at the channel is not the merchant of record, or several merchants use one payee.",
 };
 
@@ -165,22 +165,26 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let (value, threshold, window) = (flag.value, flag.threshold, flag.window(lang));
     match (lang, flag.parameter("sent")) {
         (Lang::Zh, None) => {
-            format!("该商户与其他商户使用同一渠道收款方,{window} 内共 {value} 个商户,阈值为 {threshold} 个。")
+            format!(
+                "该商户与其他商户使用同一渠道收款方，{window} 内共 {value} 个商户，阈值为 {threshold} 个。"
+            )
         }
         (Lang::Zh, Some(0)) => format!(
-            "该商户于 {window} 有 {value} 笔订单指定的收款方不是其本身账户,均已拒绝;阈值为 {threshold} 笔。"
+            "该商户于 {window} 有 {value} 笔订单指定的收款方不是其本身账户，均已拒绝；阈值为 {threshold} 笔。"
         ),
         (Lang::Zh, Some(_)) => {
-            format!("该商户于 {window} 有 {value} 笔订单的收款方与登记账户不符;阈值为 {threshold} 笔。")
+            format!("该商户于 {window} 有 {value} 笔订单的收款方与登记账户不符；阈值为 {threshold} 笔。")
         }
         (Lang::En, None) => format!(
             "This merchant uses the same payee at the channel as others: {value} merchants from {window}; the threshold is {threshold}."
         ),
         (Lang::En, Some(0)) => format!(
-            "This merchant sent {value} order(s) on {window} that named a payee other than its own account; they were refused. The threshold is {threshold}."
+            "This merchant sent {} on {window} that named a payee other than its own account, and was refused. The threshold is {threshold}.",
+            several(value, "orders")
         ),
         (Lang::En, Some(_)) => format!(
-            "The payee of {value} order(s) on {window} differs from this merchant's registered account; the threshold is {threshold}."
+            "The payee of {} on {window} differs from this merchant's registered account; the threshold is {threshold}.",
+            several(value, "orders")
         ),
     }
 }

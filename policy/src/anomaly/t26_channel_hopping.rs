@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     version: 1,
     name_zh: "换渠道重试",
     name_en: "Channel hopping",
-    why_zh: "同一笔款项被拒后数分钟内接连改用其他支付渠道再试,是盗用账户试探的常见形态。",
+    why_zh: "同一笔款项被拒后数分钟内接连改用其他支付渠道再试，是盗用账户试探的常见形态。",
     why_en: "After declines the same amount is tried at one channel after another within minutes, as stolen wallets and cards are probed.",
 };
 
@@ -124,7 +124,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     );
     match lang {
         Lang::Zh => format!(
-            "同一笔 {amount} 元在 {minutes} 分钟内({window})先后在 {value} 个渠道尝试支付,其中 {declined} 次被拒;阈值为 {threshold} 个渠道。"
+            "同一笔 {amount} 元在 {minutes} 分钟内（{window}）先后在 {value} 个渠道尝试支付，其中 {declined} 次被拒；阈值为 {threshold} 个渠道。"
         ),
         Lang::En => format!(
             "The same {amount} yuan was tried at {value} channels within {minutes} minutes (from {window}), and declined {declined} times; the threshold is {threshold} channels."

@@ -21,7 +21,7 @@ pub(super) const RULE: Rule = Rule {
     version: 3,
     name_zh: "超条码支付限额",
     name_en: "Code limit exceeded",
-    why_zh: "同一付款人当日以同一风险防范等级条码支付的金额超过条码支付业务规范的限额(银发〔2017〕296号)。",
+    why_zh: "同一付款人当日以同一风险防范等级条码支付的金额超过条码支付业务规范的限额（银发〔2017〕296号）。",
     why_en: "One payer's day by payment codes of one level exceeds the limit of the barcode payment rules (银发〔2017〕296号).",
 };
 
@@ -191,10 +191,10 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     };
     match (lang, flag.parameter("refused") == Some(1)) {
         (Lang::Zh, true) => format!(
-            "同一付款人于 {window} 以 {level} 级条码支付,连同一笔被拒绝的订单合计 {sum} 元,超过当日限额 {limit} 元。"
+            "同一付款人于 {window} 以 {level} 级条码支付，连同一笔被拒绝的订单合计 {sum} 元，超过当日限额 {limit} 元。"
         ),
         (Lang::Zh, false) => {
-            format!("同一付款人于 {window} 以 {level} 级条码成功支付合计 {sum} 元,超过当日限额 {limit} 元。")
+            format!("同一付款人于 {window} 以 {level} 级条码成功支付合计 {sum} 元，超过当日限额 {limit} 元。")
         }
         (Lang::En, true) => format!(
             "One payer's day of {window} by codes of level {level}, with an order that was refused, comes to {sum} yuan, above the limit of {limit} yuan a day."

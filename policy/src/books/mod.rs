@@ -16,38 +16,17 @@
 mod key;
 mod standing;
 
+pub use domain::{CUT_OVER_MS, day_of, start_of};
 pub use key::{Key, mark};
 pub use standing::{About, is_missing, settles};
 
-use domain::{Amount, BillLine, Channel, Day, DifferenceKind, Instant, LineState, Movement, PaymentId};
+use domain::{
+    Amount, BillLine, Channel, Day, DifferenceKind, Instant, LineState, Movement, PaymentId, RecordState,
+};
 use std::{
     collections::{BTreeMap, HashSet},
     num::NonZeroU64,
 };
-
-/// So near to midnight a channel may count a movement in the next day's bill.
-pub const CUT_OVER_MS: i64 = 10 * 60_000;
-
-/// UnionPay's settlement day ends at 23:00: a cancel or reversal must come between 23:00 of the day before and 23:00 of the day
-/// (二维码支付产品接口规范 2.3, as public clients quote it). That a day of its file is the same is [unverified].
-const UNIONPAY_EARLIER_MS: i64 = 3_600_000;
-
-const fn earlier_ms(channel: Channel) -> i64 {
-    match channel {
-        Channel::Unionpay => UNIONPAY_EARLIER_MS,
-        Channel::Wechat | Channel::Alipay | Channel::Baidu | Channel::Ccb | Channel::Icbc | Channel::Cmb => 0,
-    }
-}
-
-/// The day in whose bill a channel counts what happened at this instant.
-pub fn day_of(channel: Channel, at: Instant) -> Day {
-    at.plus_millis(earlier_ms(channel)).day()
-}
-
-/// The first instant of a channel's day.
-pub fn start_of(channel: Channel, day: Day) -> Instant {
-    day.start().plus_millis(-earlier_ms(channel))
-}
 
 /// So far back a missed day is made up for: channels give bills of about three months (channels.md 1.13).
 pub const MOST_DAYS_BACK: i32 = 85;
@@ -84,6 +63,18 @@ pub enum OurState {
     Back,
     /// The way back of what was undone, where nobody told whether it had been paid: there if the payment is.
     MaybeBack,
+}
+
+impl From<OurState> for RecordState {
+    fn from(state: OurState) -> RecordState {
+        match state {
+            OurState::Done => RecordState::Done,
+            OurState::Open => RecordState::Open,
+            OurState::Gone => RecordState::Gone,
+            OurState::Undone => RecordState::Undone,
+            OurState::Back | OurState::MaybeBack => RecordState::Back,
+        }
+    }
 }
 
 impl OurState {

@@ -54,7 +54,10 @@ impl Differences {
         let Some(merchant) = &entry.merchant else { return };
         let seen = || self.0.write();
         match &entry.event {
-            TradeEvent::BillTaken { bill, .. } => seen().begin(bill),
+            TradeEvent::BillTaken {
+                again: false, bill, ..
+            } => seen().begin(bill),
+            TradeEvent::BillSettled { bill, difference } => seen().settle(bill, *difference),
             TradeEvent::BillDiffers { bill, .. } => {
                 let difference = Difference {
                     merchant: merchant.clone(),
@@ -98,6 +101,19 @@ impl Seen {
             self.standing.remove(index);
             self.resolved.remove(index);
         }
+        for about in self.take_back(&gone) {
+            self.judge(&about);
+        }
+    }
+
+    /// A later comparison of the same bill does not find it any more.
+    fn settle(&mut self, bill: &BillKey, index: u64) {
+        let lists = [&mut self.comparing, &mut self.compared].into_iter();
+        let gone: BTreeMap<_, _> = lists
+            .filter_map(|all| Some((index, all.get_mut(bill)?.remove(&index)?)))
+            .collect();
+        self.standing.remove(&index);
+        self.resolved.remove(&index);
         for about in self.take_back(&gone) {
             self.judge(&about);
         }
@@ -215,6 +231,7 @@ mod tests {
             amount: None,
             bill: bill.clone(),
             bill_amount: None,
+            bill_state: None,
             bill_trade_no: None,
             day: bill.day,
             difference: DifferenceKind::Amount,
@@ -223,6 +240,7 @@ mod tests {
             number: None,
             payment: None,
             refund: None,
+            state: None,
             trade_no: None,
         };
         put(seen, index, found);

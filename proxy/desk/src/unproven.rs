@@ -120,8 +120,9 @@ impl Unproven {
                     asked.code = Some(code.clone());
                 }
             }
-            // The comparison begins anew; what it does not find answered it names again.
-            TradeEvent::BillTaken { bill, .. } => seen().begin(bill),
+            // The comparison begins anew; what it does not find answered it names again, where that is not still on record.
+            TradeEvent::BillTaken { again, bill, .. } => seen().begin(bill, *again),
+            TradeEvent::BillSettled { bill, difference } => seen().settle(bill, *difference),
             TradeEvent::BillMatched { bill, .. } => seen().end(bill),
             TradeEvent::BillUnanswered { bill, movements } => {
                 let mut seen = seen();
@@ -185,11 +186,21 @@ impl Seen {
         }
     }
 
-    fn begin(&mut self, bill: &BillKey) {
-        self.comparing.remove(bill);
-        self.open.retain(|_, matter| matter.bill != *bill);
+    fn begin(&mut self, bill: &BillKey, again: bool) {
+        if !again {
+            self.comparing.remove(bill);
+            self.open.retain(|_, matter| matter.bill != *bill);
+        }
         if let Some(asked) = self.compared.remove(bill) {
             self.waiting.insert(bill.clone(), asked);
+        }
+    }
+
+    /// A later comparison of the same day has its answer.
+    fn settle(&mut self, bill: &BillKey, index: u64) {
+        self.open.remove(&index);
+        if let Some(all) = self.comparing.get_mut(bill) {
+            all.retain(|matter| matter.index != index);
         }
     }
 

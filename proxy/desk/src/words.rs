@@ -1,6 +1,7 @@
 //! The pages' words, each in both languages side by side, so that none is forgotten in one.
 
-use policy::anomaly::Lang;
+use domain::{BillKind, BillState, Channel, Movement, RecordState};
+use policy::anomaly::{Lang, clock, several};
 
 macro_rules! words {
     ($($field:ident: $zh:literal, $en:literal;)*) => {
@@ -54,6 +55,9 @@ words! {
     found_here: "已另行查实：本方记录无误", "Looked up: our record stands";
     our_record: "本方记录", "Our record";
     their_bill: "渠道账单", "The bill";
+    belongs_to: "应属", "belongs to";
+    bill_of: "账单日", "bill of";
+    agreed_by: "同意人", "agreed by";
     comes_to: "处理意见", "It comes to";
     bill_stands: "以账单为准", "The bill stands";
     record_stands: "以本方记录为准", "Our record stands";
@@ -260,8 +264,7 @@ pub fn age(lang: Lang, millis: i64) -> String {
 
 /// `2026-11-23 20:47:13` in UTC+8.
 pub fn time(at: domain::Instant) -> String {
-    let text = at.to_string();
-    text.strip_suffix("+08:00").unwrap_or(&text).replacen('T', " ", 1)
+    clock(at)
 }
 
 /// A value with its unit.
@@ -273,7 +276,85 @@ pub fn quantity(lang: Lang, value: u64, unit: &str) -> String {
         (Lang::Zh, "merchants") => format!("{value} 家商户"),
         (Lang::Zh, "channels") => format!("{value} 个渠道"),
         (_, "percent") => format!("{value}%"),
-        _ => format!("{value} {unit}"),
+        _ => several(value, unit),
+    }
+}
+
+/// A channel's name.
+pub(crate) fn channel(lang: Lang, channel: Channel) -> &'static str {
+    let (zh, en) = match channel {
+        Channel::Wechat => ("微信支付", "WeChat Pay"),
+        Channel::Alipay => ("支付宝", "Alipay"),
+        Channel::Unionpay => ("云闪付（银联）", "UnionPay"),
+        Channel::Baidu => ("百度钱包", "Baidu wallet"),
+        Channel::Ccb => ("建设银行", "CCB"),
+        Channel::Icbc => ("工商银行", "ICBC"),
+        Channel::Cmb => ("招商银行", "CMB"),
+    };
+    pick(lang, zh, en)
+}
+
+/// Which of a channel's bills.
+pub(crate) fn bill(lang: Lang, kind: BillKind) -> &'static str {
+    match kind {
+        BillKind::Trade => pick(lang, "交易账单", "trade bill"),
+        BillKind::Funds => pick(lang, "资金账单", "fund-flow bill"),
+        BillKind::Queried => pick(lang, "逐笔查询", "asked order by order"),
+    }
+}
+
+/// What moved.
+pub(crate) fn movement(lang: Lang, movement: Movement) -> &'static str {
+    match movement {
+        Movement::Payment => pick(lang, "支付", "payment"),
+        Movement::Refund => pick(lang, "退款", "refund"),
+        Movement::Reversal => pick(lang, "撤销退回", "way back of a reversal"),
+    }
+}
+
+/// How far it is by our record.
+pub(crate) fn record_state(lang: Lang, movement: Movement, state: RecordState) -> &'static str {
+    use {Movement as M, RecordState as R};
+    match (state, movement) {
+        (R::Done, M::Payment) => pick(lang, "已支付", "paid"),
+        (R::Done, _) => pick(lang, "已退", "paid back"),
+        (R::Open, M::Payment) => pick(lang, "未支付或尚无结果", "not paid, or nobody has told"),
+        (R::Open, _) => pick(lang, "尚无结果", "nobody has told what came of it"),
+        (R::Gone, M::Payment) => pick(lang, "未成交", "came to nothing"),
+        (R::Gone, _) => pick(lang, "未退成", "did not go back"),
+        (R::Undone, _) => pick(lang, "已撤销", "undone"),
+        (R::Back, _) => pick(lang, "撤销后已退回", "went back with the reversal"),
+    }
+}
+
+/// How far it is by the channel's bill.
+pub(crate) fn bill_state(lang: Lang, movement: Movement, state: BillState) -> &'static str {
+    match (state, movement) {
+        (BillState::Done, Movement::Payment) => pick(lang, "已支付", "paid"),
+        (BillState::Done, _) => pick(lang, "已退", "paid back"),
+        (BillState::Pending, _) => pick(lang, "处理中", "under way"),
+        (BillState::Failed, _) => pick(lang, "失败", "failed"),
+        (BillState::Corrected, _) => pick(lang, "渠道事后更正", "corrected by the channel"),
+    }
+}
+
+/// The last code about something that was asked for: the channel's, or a word of ours.
+pub(crate) fn code(lang: Lang, code: &str) -> &str {
+    match code {
+        "unclear" => pick(lang, "答复不明", "no clear answer"),
+        "not_sent" => pick(lang, "未能送出", "could not be sent"),
+        "unreadable" => pick(lang, "无法解读", "unreadable"),
+        "hash" => pick(lang, "摘要不符", "wrong hash"),
+        "host" => pick(lang, "主机未登记", "host not registered"),
+        "gone" => pick(lang, "先前有，现称没有", "said to be there no more"),
+        other => other,
+    }
+}
+
+fn pick(lang: Lang, zh: &'static str, en: &'static str) -> &'static str {
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
     }
 }
 
@@ -325,5 +406,7 @@ mod tests {
             "2026-01-01 00:00:00"
         );
         assert_eq!(quantity(Lang::Zh, 12345, "fen"), "123.45 元");
+        assert_eq!(quantity(Lang::En, 1, "trades"), "1 trade");
+        assert_eq!(quantity(Lang::En, 2, "trades"), "2 trades");
     }
 }

@@ -1,7 +1,8 @@
 //! How far the bills of each account and day are (对账): where in the journal it stands, and nothing that is not there.
 
+use crate::Order;
 use domain::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
 pub const BILL_DAYS_KEPT: i32 = 120;
@@ -38,8 +39,24 @@ pub struct BillHead {
     pub unanswered: Vec<u64>,
     /// Where its end stands: all was compared.
     pub matched: Option<u64>,
+    /// The latest entry that says something of its day, whenever it came: what was compared before that was not all.
+    pub moved: Option<u64>,
     /// What two officers made of differences, by where those stand.
     pub resolved: BTreeMap<u64, Resolution>,
+}
+
+impl BillHead {
+    /// It was compared, and since then the record has something of its day that took no part.
+    pub fn is_moved(&self) -> bool {
+        let entries = self.taken.as_ref().map_or(0, |taken| taken.entries);
+        self.matched.is_some() && self.moved.is_some_and(|moved| moved >= entries)
+    }
+
+    /// Some of its differences nobody has resolved.
+    pub fn is_open(&self) -> bool {
+        let open = |index| !self.resolved.contains_key(index);
+        self.differs.iter().any(open)
+    }
 }
 
 /// All of them, by day.
@@ -99,21 +116,39 @@ impl Bills {
                 early: Vec::new(),
                 unanswered: Vec::new(),
                 matched: None,
+                moved: None,
                 resolved: BTreeMap::new(),
             });
         match event {
             E::BillAsked { tries, .. } => (head.tries, head.asked) = (*tries, at),
             E::BillRefused { code, .. } => head.refused = Some(code.clone()),
-            E::BillTaken { digest, entries, .. } => {
+            E::BillTaken {
+                again,
+                digest,
+                entries,
+                ..
+            } => {
                 head.taken = Some(TakenBill {
                     index,
                     digest: *digest,
                     entries: *entries,
                 });
                 (head.refused, head.matched) = (None, None);
-                head.differs.clear();
-                head.early.clear();
-                head.unanswered.clear();
+                if !again {
+                    head.differs.clear();
+                    head.early.clear();
+                    head.unanswered.clear();
+                }
+            }
+            E::BillSettled { bill, difference } => {
+                for list in [&mut head.differs, &mut head.early, &mut head.unanswered] {
+                    list.retain(|index| index != difference);
+                }
+                // The days beside were compared with what it said.
+                for days in [-1, 1] {
+                    let day = Day::from_number(day.number() + days);
+                    self.moves(index, &BillKey { day, ..bill.clone() });
+                }
             }
             E::BillDiffers { .. } => head.differs.push(index),
             E::BillResolved {
@@ -128,6 +163,69 @@ impl Bills {
                 self.forget(day);
             }
             _ => {}
+        }
+    }
+
+    fn moves(&mut self, index: u64, bill: &BillKey) {
+        if let Some(head) = self.0.get_mut(&bill.day).and_then(|day| day.get_mut(bill)) {
+            head.moved = Some(index);
+        }
+    }
+
+    /// What an entry says of an order belongs to days whose bills may have been compared already: late news, and what was found
+    /// out after an outage.
+    //= C61
+    pub(crate) fn moved(&mut self, index: u64, order: &Order, event: &TradeEvent) {
+        let refund = |no: &RefundNo| order.refund(no).map(|refund| (refund.attempt, Some(refund)));
+        let of = match event {
+            TradeEvent::AttemptPaid { attempt, .. } | TradeEvent::AttemptReversed { attempt, .. } => {
+                Some((*attempt, None))
+            }
+            TradeEvent::RefundSucceeded { refund_no, .. }
+            | TradeEvent::RefundFailed { refund_no, .. }
+            | TradeEvent::RefundAbnormal { refund_no, .. } => refund(refund_no),
+            _ => None,
+        };
+        let Some((attempt, refund)) =
+            of.and_then(|(position, refund)| Some((order.attempt(position)?, refund)))
+        else {
+            return;
+        };
+        let paid = attempt
+            .paid
+            .as_ref()
+            .map_or(attempt.at, |(facts, _)| facts.paid_at);
+        let undone = attempt
+            .reversing
+            .as_deref()
+            .filter(|undone| undone.done.is_some());
+        let (done, asked) = match refund {
+            Some(refund) => (vec![refund.counted()], Some(refund.intended)),
+            None => {
+                let back = undone.and_then(|undone| undone.done);
+                (
+                    back.into_iter().chain([paid]).collect(),
+                    undone.map(|undone| undone.at),
+                )
+            }
+        };
+        let day = |at| day_of(attempt.channel, at);
+        let belongs: BTreeSet<Day> = done
+            .into_iter()
+            // At the very end of a day the next one's bill may have it.
+            .flat_map(|at| [day(at), day(at.plus_millis(CUT_OVER_MS))])
+            .collect();
+        let asked = asked.map(day).filter(|day| !belongs.contains(day));
+        let own = |key: &BillKey| key.channel == attempt.channel && key.account == attempt.account;
+        for (day, always) in belongs
+            .iter()
+            .map(|day| (*day, true))
+            .chain(asked.map(|day| (day, false)))
+        {
+            let heads = self.0.get_mut(&day).into_iter().flatten();
+            for (_, head) in heads.filter(|(key, head)| own(key) && (always || head.is_open())) {
+                head.moved = Some(index);
+            }
         }
     }
 
@@ -146,6 +244,7 @@ fn key(event: &TradeEvent) -> Option<BillKey> {
         | E::BillRefused { bill, .. }
         | E::BillTaken { bill, .. }
         | E::BillDiffers { bill, .. }
+        | E::BillSettled { bill, .. }
         | E::BillResolved { bill, .. }
         | E::BillEarly { bill, .. }
         | E::BillUnanswered { bill, .. }

@@ -2,7 +2,7 @@
 //! still lacks. Changed only inside the journal's own order, so that a copy of it stands exactly at one index.
 
 use crate::{
-    Happening,
+    Happening, Order,
     bills::Bills,
     codes::Codes,
     index::{alias_key, group_key, trade_key},
@@ -10,7 +10,10 @@ use crate::{
     tells::{Tell, Tells},
 };
 use domain::*;
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// Numbers given out to one merchant.
 #[derive(Clone, Copy, Default, Debug, PartialEq)]
@@ -116,20 +119,20 @@ impl Heads {
         &mut self,
         first: u64,
         entries: &[TradeEntry],
-        mut fold: impl FnMut(u64, &TradeEntry),
+        mut fold: impl FnMut(u64, &TradeEntry) -> Option<Arc<Order>>,
     ) -> Vec<Vec<u8>> {
         let lines: Vec<_> = entries.iter().map(TradeEntry::to_canonical).collect();
         if lines.iter().all(|line| line.len() <= journal::MOST_ENTRY) {
             for (entry, index) in entries.iter().zip(first..) {
-                fold(index, entry);
-                self.follow(index, entry);
+                let order = fold(index, entry);
+                self.follow(index, entry, order.as_deref());
             }
         }
         lines
     }
 
-    /// Moves on by one entry. Entries that were followed before change nothing.
-    pub(crate) fn follow(&mut self, index: u64, entry: &TradeEntry) {
+    /// Moves on by one entry, which made its order such. Entries that were followed before change nothing.
+    pub(crate) fn follow(&mut self, index: u64, entry: &TradeEntry, order: Option<&Order>) {
         if index < self.next {
             return;
         }
@@ -141,6 +144,9 @@ impl Heads {
         }
         if let Some(order) = entry.order {
             self.dirty.insert(order, index);
+        }
+        if let Some(order) = order {
+            self.bills.moved(index, order, &entry.event);
         }
         self.follow_event(index, entry);
     }

@@ -313,7 +313,7 @@ impl Ledger {
         };
         let events = events.into_iter().map(Happening::from).collect();
         let entries = heads.entries(at, of, None, first, events, || self.salt());
-        heads.follow_all(first, &entries, |_, _| {})
+        heads.follow_all(first, &entries, |_, _| None)
     }
 
     /// The oldest pending notification of each merchant who has any.
@@ -456,7 +456,8 @@ impl Ledger {
             let prev = order.as_ref().map(|o| o.last);
             let entries = heads.entries(at, of, prev, first, events, || self.salt());
             heads.follow_all(first, &entries, |index, entry| {
-                fold(&self.0.tally, &mut order, index, entry)
+                fold(&self.0.tally, &mut order, index, entry);
+                order.clone()
             })
         });
         if let Some(refused) = pending.refused {

@@ -182,7 +182,7 @@ impl Ledger {
                 return Ok(false);
             }
             let entry = TradeEntry::from_canonical(&bytes).map_err(|_| LookupError::Journal(index))?;
-            aliases.follow(index, &entry);
+            aliases.follow(index, &entry, None);
             batch.extend(entry.order.map(|order| (order, index)));
             if batch.len() >= 50_000 {
                 self.put(index + 1, &mut batch, &mut aliases)?;
@@ -405,14 +405,17 @@ impl Restored {
         entry: &TradeEntry,
         now: Instant,
     ) -> Result<(), LookupError> {
-        self.heads.follow(index, entry);
-        let Some(id) = entry.order else { return Ok(()) };
+        let Some(id) = entry.order else {
+            self.heads.follow(index, entry, None);
+            return Ok(());
+        };
         let slot = shard(&self.shards, &id).lock().remove(&id);
         let mut order = match (slot, entry.prev) {
             (Some(slot), _) if slot.order.last >= index => {
                 // The snapshot held this entry already, but the totals are of its header's index.
                 let mut before = open_before(reader, entry.prev)?;
                 fold(&self.tally, &mut before, index, entry);
+                self.heads.follow(index, entry, before.as_deref());
                 shard(&self.shards, &id).lock().insert(id, slot);
                 return Ok(());
             }
@@ -423,6 +426,7 @@ impl Restored {
             (None, prev) => open_before(reader, prev)?,
         };
         fold(&self.tally, &mut order, index, entry);
+        self.heads.follow(index, entry, order.as_deref());
         if let Some(order) = order.filter(|o| o.is_live()) {
             self.put(order, now);
         }

@@ -800,6 +800,104 @@ fn at_alipay_a_code_is_reversed_before_and_after_its_payment() {
     }
 }
 
+/// A bill that was compared is due again by what comes on record of its day afterwards, and by nothing else.
+#[test]
+//= C61
+fn what_comes_late_moves_the_days_to_which_it_belongs() {
+    let day = |n: i32| Day::from_number(n);
+    let key = |n: i32| BillKey {
+        account: AccountNo::new("1900000109").expect("lawful"),
+        channel: Channel::Wechat,
+        day: day(n),
+        kind: BillKind::Trade,
+    };
+    let compared = |differs: bool| {
+        let mut bills = crate::bills::Bills::default();
+        for n in 10..14 {
+            let bill = key(n);
+            let none = Amount::from_fen(0);
+            let taken = TradeEvent::BillTaken {
+                again: false,
+                bill: bill.clone(),
+                digest: None,
+                entries: 50,
+            };
+            let found = differs.then(|| TradeEvent::BillDiffers {
+                amount: None,
+                bill: bill.clone(),
+                bill_amount: None,
+                bill_state: None,
+                bill_trade_no: None,
+                day: bill.day,
+                difference: DifferenceKind::OnlyHere,
+                movement: Movement::Payment,
+                n: 1,
+                number: None,
+                payment: None,
+                refund: None,
+                state: None,
+                trade_no: None,
+            });
+            let matched = TradeEvent::BillMatched {
+                bill,
+                differences: 0,
+                fee_millifen: 0,
+                lines: 0,
+                paid: none,
+                payments: 0,
+                refunded: none,
+                refunds: 0,
+            };
+            for (index, event) in (60..).zip([Some(taken), found, Some(matched)].into_iter().flatten()) {
+                bills.follow(index, Instant::default(), Some(&merchant()), &event);
+            }
+        }
+        bills
+    };
+    let moved = |bills: &crate::bills::Bills| -> Vec<i32> {
+        let days = (10..14).filter(|n| bills.get(&key(*n)).is_some_and(crate::BillHead::is_moved));
+        days.collect()
+    };
+    let noon = |n: i32| day(n).start().plus_millis(43_200_000);
+    let paid_at = |at: Instant| paid(1, 100, at.millis() / 1000);
+    let late = |n: i32| day(n + 1).start().plus_millis(-60_000);
+    for (at, index, days) in [
+        (noon(11), 49, vec![]),
+        (noon(11), 50, vec![11]),
+        (late(11), 50, vec![11, 12]),
+        (noon(9), 50, vec![]),
+    ] {
+        let (mut order, mut bills, event) = (order(), compared(false), paid_at(at));
+        go(&mut order, event.clone()).expect("lawful");
+        bills.moved(index, &order, &event);
+        assert_eq!(moved(&bills), days, "{at} at {index}");
+    }
+    // Asked for on the 11th, done on the 12th: the 11th matters where something is open there.
+    for differs in [false, true] {
+        let (mut order, mut bills) = (order(), compared(differs));
+        go(&mut order, paid_at(noon(10))).expect("lawful");
+        order.apply(70, noon(11), &refund("r1", 10));
+        let done = TradeEvent::RefundSucceeded {
+            proof: Proof::Query,
+            refund_no: RefundNo::new("r1").expect("lawful"),
+            refunded_at: Some(noon(12)),
+            trade_no: None,
+        };
+        order.apply(71, noon(13), &done);
+        bills.moved(71, &order, &done);
+        let days: &[i32] = if differs { &[11, 12] } else { &[12] };
+        assert_eq!(moved(&bills), days);
+        // What a day's list loses concerns the days beside it.
+        let settled = TradeEvent::BillSettled {
+            bill: key(11),
+            difference: 61,
+        };
+        bills.follow(72, Instant::default(), Some(&merchant()), &settled);
+        let days: &[i32] = if differs { &[10, 11, 12] } else { &[10, 12] };
+        assert_eq!(moved(&bills), days);
+    }
+}
+
 /// What was asked for at first: a repeat says the same, or is another.
 #[test]
 fn whether_a_refund_was_to_wait_is_known_until_it_is_sent_again() {

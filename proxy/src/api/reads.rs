@@ -24,7 +24,7 @@ use domain::*;
 use http::StatusCode;
 use journal::ReadError;
 use ledger::{Order, payment_id};
-use policy::registry::MerchantFacts;
+use policy::{books::day_of, registry::MerchantFacts};
 use serde_json::json;
 use std::{borrow::Cow, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
@@ -114,11 +114,29 @@ impl End<Limited> for Reads {
                 let order = find(app, merchant, own, &id).await?;
                 outbox::resend(app, &order, seq).await
             }
-            Resource::Statement(day) => statement(app, merchant, day, query.one("format")?).await,
-            Resource::Reconciliation(day) => reconciliation(app, merchant, day).await,
+            Resource::Statement(day) => {
+                has_begun(app, day)?;
+                statement(app, merchant, day, query.one("format")?).await
+            }
+            Resource::Reconciliation(day) => {
+                has_begun(app, day)?;
+                reconciliation(app, merchant, day).await
+            }
             _ => Err(Fault::of(Code::MethodNotAllowed).into()),
         }
     }
+}
+
+/// A day to come, by every channel's count, is a slip: an empty answer would pass for a day without trade.
+fn has_begun(app: &App, day: Day) -> Result<(), Fault> {
+    match is_to_come(day, app.clock().now()) {
+        true => Err(Fault::new(Code::InvalidField, format!("{day} is still to come."))),
+        false => Ok(()),
+    }
+}
+
+fn is_to_come(day: Day, now: Instant) -> bool {
+    Channel::ALL.into_iter().all(|channel| day > day_of(channel, now))
 }
 
 /// How the channels' bills of a day agree with our record.
@@ -352,4 +370,19 @@ async fn receipt(app: &App, order: &Order, index: Option<&str>) -> Result<Respon
     )
     .retry(Duration::from_secs(1))
     .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// UnionPay's day has begun an hour before midnight.
+    #[test]
+    fn a_day_has_begun_where_any_channel_counts_it() {
+        let day = Day::from_number(20_454);
+        let next = Day::from_number(day.number() + 1);
+        let hour = |hour: i64| day.start().plus_millis(hour * 3_600_000);
+        assert!(!is_to_come(day, hour(0)) && is_to_come(next, hour(22)));
+        assert!(!is_to_come(next, hour(23)));
+    }
 }

@@ -92,8 +92,10 @@ impl Comparison<'_> {
             while let Some(line) = bill.line()? {
                 let (line, ours) = self.line(&line, &mut found, &mut early)?;
                 if corrected.took(&bill, &line) {
-                    let ours = ours.as_ref().map(|ours| (ours, None));
-                    self.differs(&mut found, DifferenceKind::State, Some(&line), ours);
+                    let own = ours.map(|ours| self.own_numbers(&line, &ours)).transpose()?;
+                    let ours = ours.as_ref().zip(own.map(|(_, own)| own));
+                    let (kind, state) = (DifferenceKind::State, BillState::Corrected);
+                    self.differs(&mut found, kind, (&line, state), ours);
                 }
                 if !awaited.is_empty()
                     && let Some(key) = Key::of(
@@ -118,7 +120,7 @@ impl Comparison<'_> {
             }
             for line in self.book.settle() {
                 let difference = self.book.strange(&line);
-                self.differs(&mut found, difference, Some(&line), None);
+                self.differs(&mut found, difference, (&line, line.state.into()), None);
             }
             unanswered.extend_from_slice(bill.unanswered());
         }
@@ -189,7 +191,7 @@ impl Comparison<'_> {
             Seen::Unknown if self.book.hold_back(line) => Ok((line.clone(), None)),
             Seen::Unknown => {
                 let difference = self.book.strange(line);
-                self.differs(found, difference, Some(line), None);
+                self.differs(found, difference, (line, line.state.into()), None);
                 Ok((line.clone(), None))
             }
             Seen::Known {
@@ -213,7 +215,8 @@ impl Comparison<'_> {
                     ..line.clone()
                 };
                 for difference in kinds {
-                    self.differs(found, difference, Some(&line), Some((&ours, own.clone())));
+                    let ours = Some((&ours, own.clone()));
+                    self.differs(found, difference, (&line, line.state.into()), ours);
                 }
                 Ok((line, Some(ours)))
             }
@@ -305,16 +308,16 @@ impl Comparison<'_> {
         &self,
         found: &mut Found,
         difference: DifferenceKind,
-        line: Option<&BillLine>,
+        (line, bill_state): (&BillLine, BillState),
         ours: Option<(&Ours, Option<TradeNo>)>,
     ) {
-        let Some(line) = line else { return };
         let (bill, channel) = (self.bill.clone(), self.bill.channel);
         let bill_day = bill.day;
         found.push(|n| TradeEvent::BillDiffers {
             amount: ours.as_ref().map(|(ours, _)| ours.amount),
             bill,
             bill_amount: Some(line.amount),
+            bill_state: Some(bill_state),
             bill_trade_no: Some(line.trade_no.clone()),
             day: ours
                 .as_ref()
@@ -326,6 +329,7 @@ impl Comparison<'_> {
             number: line.number.clone(),
             payment: ours.as_ref().map(|(ours, _)| ours.payment),
             refund: line.refund.clone(),
+            state: ours.as_ref().map(|(ours, _)| ours.state.into()),
             trade_no: ours.and_then(|(_, own)| own),
         });
     }
@@ -350,10 +354,12 @@ impl Comparison<'_> {
             |(movement, number, refund, own)| (movement, Some(number), refund, own),
         );
         let (amount, day, payment) = (Some(ours.amount), ours.day(channel), Some(ours.payment));
+        let state = Some(ours.state.into());
         found.push(|n| TradeEvent::BillDiffers {
             amount,
             bill,
             bill_amount: None,
+            bill_state: None,
             bill_trade_no: None,
             day,
             difference,
@@ -362,6 +368,7 @@ impl Comparison<'_> {
             number,
             payment,
             refund,
+            state,
             trade_no,
         });
         Ok(())
@@ -374,6 +381,7 @@ impl Comparison<'_> {
             amount: None,
             bill,
             bill_amount: Some(amount),
+            bill_state: Some(BillState::Corrected),
             bill_trade_no: None,
             day,
             difference: DifferenceKind::OnlyAtChannel,
@@ -382,6 +390,7 @@ impl Comparison<'_> {
             number: None,
             payment: None,
             refund: None,
+            state: None,
             trade_no: None,
         });
     }
@@ -395,6 +404,7 @@ impl Comparison<'_> {
             number,
             payment,
             refund,
+            state,
             trade_no,
             ..
         } = awaited.event.clone()
@@ -403,6 +413,7 @@ impl Comparison<'_> {
                 amount,
                 bill: self.bill.clone(),
                 bill_amount: None,
+                bill_state: None,
                 bill_trade_no: None,
                 day,
                 difference: DifferenceKind::OnlyHere,
@@ -411,6 +422,7 @@ impl Comparison<'_> {
                 number,
                 payment,
                 refund,
+                state,
                 trade_no,
             });
         }

@@ -25,7 +25,7 @@ const COLUMNS: [&str; 13] = [
     "渠道流水号 trade_no",
     "对账差异 differences",
 ];
-/// Where the amounts in yuan and in fen stand: numbers, all else is text.
+/// Where the amounts in yuan and in fen stand: numbers in a workbook, all else is text.
 const YUAN: usize = 9;
 const FEN: usize = 10;
 
@@ -242,15 +242,17 @@ fn xlsx(rows: impl Iterator<Item = Result<Cells, LookupError>>) -> Result<Vec<u8
     for (column, name) in (0..).zip(COLUMNS) {
         sheet.write_string(0, column, name).map_err(wrong)?;
     }
+    let yuan = rust_xlsxwriter::Format::new().set_num_format("0.00");
     for (line, row) in (1..).zip(rows) {
         for (column, cell) in (0..).zip(&row?) {
-            match cell.parse::<i32>() {
-                // Exact: a workbook's numbers are of 64 bits. Larger ones stay text.
-                Ok(fen) if usize::from(column) == FEN => {
-                    sheet.write_number(line, column, fen).map_err(wrong)?
-                }
-                _ => sheet.write_string(line, column, cell).map_err(wrong)?,
-            };
+            match (usize::from(column), cell.parse::<f64>()) {
+                // Exact: a workbook's numbers are of 64 bits, and no amount takes more than 53.
+                (FEN, Ok(fen)) => sheet.write_number(line, column, fen),
+                // The nearest to it; shown and counted as such up to fifteen digits.
+                (YUAN, Ok(amount)) => sheet.write_number_with_format(line, column, amount, &yuan),
+                _ => sheet.write_string(line, column, cell),
+            }
+            .map_err(wrong)?;
         }
     }
     book.save_to_buffer().map_err(wrong)
@@ -269,5 +271,40 @@ mod tests {
         let text = String::from_utf8(text).expect("UTF-8");
         let row = text.lines().nth(1).expect("a row");
         assert_eq!(row, ",,'-1+cmd|x,,'@SUM(A1),,,,,-1.00,-100,,");
+    }
+
+    /// A sheet's cells by their addresses: what stands in a number, `None` for text.
+    fn cells_of(book: &[u8], row: u32) -> Vec<Option<String>> {
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(book)).expect("a workbook");
+        let mut sheet = archive.by_name("xl/worksheets/sheet1.xml").expect("a sheet");
+        let mut xml = String::new();
+        std::io::Read::read_to_string(&mut sheet, &mut xml).expect("UTF-8");
+        let cell = |column: char| {
+            let at = xml.find(&format!("<c r=\"{column}{row}\""))?;
+            let cell = xml[at..].split("</c>").next()?;
+            let value = cell.split("<v>").nth(1)?.split("</v>").next()?;
+            (!cell.contains("t=\"s\"")).then(|| value.to_owned())
+        };
+        ('A'..='M').map(cell).collect()
+    }
+
+    /// Whoever sums a column must have the greatest payments in it.
+    #[test]
+    fn every_amount_is_a_number_in_a_workbook() {
+        let most = Amount::MAX;
+        for (yuan, fen) in [
+            (most.to_yuan(), most.fen().to_string()),
+            ("-21474836.48".to_owned(), "-2147483648".to_owned()),
+            ("0.01".to_owned(), "1".to_owned()),
+        ] {
+            let mut cells: Cells = Default::default();
+            cells[3] = "4200000000202611230123456789".to_owned();
+            (cells[YUAN], cells[FEN]) = (yuan.clone(), fen.clone());
+            let cells = cells_of(&xlsx([Ok(cells)].into_iter()).expect("written"), 2);
+            let number = |at: usize| cells[at].as_deref().map(|text| text.parse::<f64>());
+            assert_eq!(number(FEN), Some(fen.parse()), "{fen}");
+            assert_eq!(number(YUAN), Some(yuan.parse()), "{yuan}");
+            assert_eq!(cells[3], None, "a long number stays text");
+        }
     }
 }

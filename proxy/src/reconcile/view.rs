@@ -43,11 +43,16 @@ pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Optio
     let unanswered = unanswered(app, &bills)?;
     // The fund-flow bill needs a right that not every account has: nothing waits for it.
     let open = || {
-        let open = |head: &BillHead| head.matched.is_none();
+        let open = |head: &BillHead| head.matched.is_none() || head.is_moved();
         let waited_for = bills.iter().filter(|(key, _)| key.kind != BillKind::Funds);
         waited_for.filter(move |(_, head)| head.as_ref().is_none_or(open))
     };
-    let waits = open().any(|(_, head)| head.as_ref().is_none_or(is_asked));
+    let asks = |key: &BillKey| {
+        let own = |facts: &&AccountFacts| facts.channel == key.channel && facts.account == key.account;
+        let mut all = merchant.accounts.iter();
+        all.any(|facts| own(&facts) && super::is_compared(facts))
+    };
+    let waits = open().any(|(key, head)| asks(key) || head.as_ref().is_none_or(is_asked));
     let given_up = open().any(|(_, head)| head.as_ref().is_none_or(|head| in_its_stead(app, head).is_none()));
     let found_out_of_bills = open().next().is_some() && !given_up;
     let found_out = unanswered.iter().filter(|one| one.resolution.is_some()).count();
@@ -72,7 +77,7 @@ fn is_forgotten(day: Day, today: Day) -> bool {
     day.number() < today.number() - BILL_DAYS_KEPT
 }
 
-/// It was asked for; else its account had movements and is registered no longer, and nothing is waited for.
+/// It was asked for; else its account had movements, and where it is registered no longer nothing is waited for.
 fn is_asked(head: &BillHead) -> bool {
     head.tries > 0
 }
@@ -236,7 +241,8 @@ fn account(app: &App, key: &BillKey, head: Option<&BillHead>) -> Result<(Value, 
     map.insert("asked_at".into(), head.asked.to_string().into());
     map.insert("tries".into(), head.tries.into());
     if let Some(index) = head.matched {
-        map.insert("state".into(), "matched".into());
+        let state = if head.is_moved() { "due_again" } else { "matched" };
+        map.insert("state".into(), state.into());
         map.insert("journal_index".into(), index.into());
         let entry = app.ledger().entry(index)?;
         map.insert("matched_at".into(), entry.at.to_string().into());
@@ -357,6 +363,7 @@ fn shown(difference: &Difference) -> Value {
         amount,
         bill,
         bill_amount,
+        bill_state,
         bill_trade_no,
         day,
         difference: kind,
@@ -364,6 +371,7 @@ fn shown(difference: &Difference) -> Value {
         number,
         payment,
         refund,
+        state,
         trade_no,
         ..
     } = &difference.event
@@ -385,6 +393,8 @@ fn shown(difference: &Difference) -> Value {
     put("number", number.as_ref().map(|no| no.as_str().into()));
     put("refund_number", refund.as_ref().map(|no| no.as_str().into()));
     put("payment_id", payment.map(|id| id.to_string().into()));
+    put("state", state.map(|state| state.as_str().into()));
+    put("bill_state", bill_state.map(|state| state.as_str().into()));
     put("amount", amount.map(|amount| amount.fen().into()));
     put("bill_amount", bill_amount.map(|amount| amount.fen().into()));
     put("trade_no", trade_no.as_ref().map(|no| no.as_str().into()));
@@ -433,6 +443,7 @@ mod tests {
             early: Vec::new(),
             unanswered: Vec::new(),
             matched: Some(10_010),
+            moved: None,
             resolved: (10..10_010).map(|index| (index, Resolution::Explained)).collect(),
         };
         assert_eq!(not_listed(10_000, &head), 0);

@@ -576,6 +576,10 @@ pub enum TradeEvent {
     /// The bill is here, or the channel has none for that day. What follows is found by the entries before `entries` and
     /// these octets alone.
     BillTaken {
+        /// It was taken before: what was found then stands until it is settled, and what is still found keeps its place in this
+        /// journal. False where what was found before counts no more.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        again: bool,
         /// Which bill.
         bill: BillKey,
         /// SHA-256 of the file as it came; absent where the channel says that there is none.
@@ -594,6 +598,9 @@ pub enum TradeEvent {
         /// Fen by the bill.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bill_amount: Option<Amount>,
+        /// How far it is by the bill; absent where the bill has no such line.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        bill_state: Option<BillState>,
         /// The channel's number by the bill; absent where the bill has no such line.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         bill_trade_no: Option<TradeNo>,
@@ -603,7 +610,7 @@ pub enum TradeEvent {
         difference: DifferenceKind,
         /// Payment, refund or reversal.
         movement: Movement,
-        /// Gapless within one bill from 1.
+        /// Its place in the list of the comparison that found it, from 1.
         n: u64,
         /// The order's number at the channel, where lawful.
         #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -614,6 +621,9 @@ pub enum TradeEvent {
         /// The refund's number at the channel.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         refund: Option<ChannelNo>,
+        /// How far it is by our record; absent where we have none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        state: Option<RecordState>,
         /// The channel's number by our record.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         trade_no: Option<TradeNo>,
@@ -631,6 +641,13 @@ pub enum TradeEvent {
         bill: BillKey,
         /// Which, and the last code of each.
         movements: Vec<Unanswered>,
+    },
+    /// A bill was compared anew, and what was found before is found no more.
+    BillSettled {
+        /// Which bill.
+        bill: BillKey,
+        /// Where it stands in this journal.
+        difference: u64,
     },
     /// Two officers resolved a difference at the desk.
     BillResolved {
@@ -727,6 +744,7 @@ impl TradeEvent {
             BillEarly { .. } => "bill_early",
             BillUnanswered { .. } => "bill_unanswered",
             BillMatched { .. } => "bill_matched",
+            BillSettled { .. } => "bill_settled",
             BillResolved { .. } => "bill_resolved",
         }
     }

@@ -4,7 +4,7 @@ use crate::anomaly::{
     clock::Clock,
     finding::{Finding, Scope},
     parameters::T16,
-    rules::{FlagFacts, Lang},
+    rules::{FlagFacts, Lang, several},
     tried::Tried,
     window::Rolling,
 };
@@ -70,9 +70,10 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     let (value, threshold, window) = (flag.value, flag.threshold, flag.window(lang));
     let days = flag.parameter("days").unwrap_or_default();
     match lang {
-        Lang::Zh => format!("同一付款人在 {days} 天内({window})被拒 {value} 次;阈值为 {threshold} 次。"),
+        Lang::Zh => format!("同一付款人在 {days} 天内（{window}）被拒 {value} 次；阈值为 {threshold} 次。"),
         Lang::En => format!(
-            "One payer was declined {value} times within {days} day(s) (from {window}); the threshold is {threshold}."
+            "One payer was declined {value} times within {} (from {window}); the threshold is {threshold}.",
+            several(days, "days")
         ),
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn words(flag: &FlagFacts<'_>, lang: Lang) -> String {
     );
     match lang {
         Lang::Zh => format!(
-            "该商户当月({window})的 {attempts} 次支付尝试中有 {testing} 次属于试卡时段,占 {value}%,超过 {threshold}%。"
+            "该商户当月（{window}）的 {attempts} 次支付尝试中有 {testing} 次属于试卡时段，占 {value}%，超过 {threshold}%。"
         ),
         Lang::En => format!(
             "{testing} of this merchant's {attempts} attempts of the month (from {window}) fell into bouts of card testing, {value} %, more than {threshold} %."

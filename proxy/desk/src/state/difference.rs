@@ -23,8 +23,23 @@ pub struct DifferenceProposal {
 pub struct DifferenceCase {
     /// What waits for a second officer.
     pub pending: Option<DifferenceProposal>,
-    /// What two officers made of it, who they were, and when.
-    pub resolved: Option<(Resolution, OfficerId, OfficerId, Instant)>,
+    /// What two officers made of it.
+    pub resolved: Option<DifferenceResolved>,
+}
+
+/// What two officers made of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DifferenceResolved {
+    /// What it comes to.
+    pub resolution: Resolution,
+    /// Who proposed it.
+    pub proposer: OfficerId,
+    /// Why, in the proposer's words.
+    pub reason: Option<Arc<str>>,
+    /// Who agreed.
+    pub officer: OfficerId,
+    /// When.
+    pub at: Instant,
 }
 
 impl DifferenceCase {
@@ -51,8 +66,13 @@ impl DifferenceCase {
                 resolution,
                 ..
             } => {
-                self.pending = None;
-                self.resolved = Some((*resolution, proposer.clone(), officer.clone(), at));
+                self.resolved = Some(DifferenceResolved {
+                    resolution: *resolution,
+                    proposer: proposer.clone(),
+                    reason: self.pending.take().map(|pending| pending.reason),
+                    officer: officer.clone(),
+                    at,
+                });
             }
             _ => {}
         }

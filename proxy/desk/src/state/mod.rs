@@ -12,7 +12,7 @@ mod raised;
 pub use awaiting::Awaiting;
 pub use check::Broken;
 pub(crate) use check::two_people;
-pub use difference::{DifferenceCase, DifferenceProposal};
+pub use difference::{DifferenceCase, DifferenceProposal, DifferenceResolved};
 pub use flag::{Decision, Flag, FlagRef, Proposal, Status, Step, What};
 pub use measure::{MeasureCase, MeasureProposal, MeasureStatus, MeasureStep, MeasureWhat};
 pub use package::{Acknowledged, Package};

@@ -10,6 +10,7 @@ use crate::{cases::Refusal, export};
 use axum::{
     Json,
     body::Bytes,
+    extract::{Query, rejection::QueryRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -132,6 +133,14 @@ pub(super) fn optional<T: DeserializeOwned + Default>(
     } else {
         read(reader, body)
     }
+}
+
+/// What an address asks for; `Err` where it names what is none of the filters.
+pub(super) fn filter<T>(asked: Result<Query<T>, QueryRejection>) -> Result<T, Refusal> {
+    let wrong = Refusal::Text(
+        "the query names a filter that is not known here, or one twice, or a value of another type",
+    );
+    asked.map(|Query(filter)| filter).map_err(|_| wrong)
 }
 
 pub(super) async fn exports(Caller(signed): Caller) -> Response {

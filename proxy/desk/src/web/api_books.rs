@@ -2,14 +2,14 @@
 //! decided by the same two.
 
 use super::{
-    api::{optional, outcome},
+    api::{filter, optional, outcome},
     asking::Caller,
 };
 use crate::{books, cases::Refusal, differences::Difference, state::State};
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, Query},
+    extract::{Path, Query, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use domain::*;
@@ -31,6 +31,9 @@ pub(super) struct Filter {
     before: Option<u64>,
 }
 
+/// What an address asks for.
+pub(super) type Asked = Result<Query<Filter>, QueryRejection>;
+
 /// So many are listed at once, the latest first.
 pub(super) const MOST_LISTED: usize = 1000;
 /// Outcomes that two officers may agree upon.
@@ -49,10 +52,14 @@ impl Filter {
             && self.state.as_ref().is_none_or(|wanted| wanted == status())
     }
 
-    /// The day, where one is named; `Err` where it is no date.
-    pub(super) fn day(&self) -> Result<Option<Day>, ()> {
+    /// The day, where one is named; `Err` where nothing could be found by what is asked.
+    pub(super) fn day(&self) -> Result<Option<Day>, Refusal> {
+        let lawful = |state: &String| ["open", "proposed", "resolved"].contains(&state.as_str());
+        if !self.state.as_ref().is_none_or(lawful) {
+            return Err(Refusal::Text("the state is open, proposed or resolved"));
+        }
         match self.date.as_deref().map(Day::parse) {
-            Some(None) => Err(()),
+            Some(None) => Err(Refusal::Text("the day is a date such as 2026-11-23")),
             day => Ok(day.flatten()),
         }
     }
@@ -91,14 +98,16 @@ pub(super) fn case(state: &State, index: u64) -> Value {
     json!({
         "state": case.map_or("open", |case| case.status()),
         "proposal": pending.map(|p| json!({ "index": p.index, "resolution": p.resolution, "officer": p.officer, "reason": p.reason, "at": p.at })),
-        "resolved": resolved.map(|(resolution, proposer, officer, at)| json!({ "resolution": resolution, "proposer": proposer, "officer": officer, "at": at })),
+        "resolved": resolved.map(|r| json!({ "resolution": r.resolution, "proposer": r.proposer, "officer": r.officer, "reason": r.reason, "at": r.at })),
     })
 }
 
-pub(super) async fn differences(Caller(signed): Caller, Query(filter): Query<Filter>) -> Response {
+pub(super) async fn differences(Caller(signed): Caller, asked: Asked) -> Response {
     let desk = &signed.reader.desk;
-    let Ok(day) = filter.day() else {
-        return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
+    let asked = filter(asked).and_then(|asked| Ok((asked.day()?, asked)));
+    let (day, filter) = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return outcome(Err(refusal)),
     };
     let (rows, more) = desk.cases.look(|state| {
         let fits = |index, d: &Difference| {

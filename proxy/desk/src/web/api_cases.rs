@@ -31,6 +31,11 @@ pub(super) async fn flags(Caller(signed): Caller, Query(filter): Query<Filter>) 
     } else {
         filter
     };
+    if !["all", "open", "proposed", "confirmed", "dismissed"].contains(&filter.state.as_str()) {
+        return outcome(Err(Refusal::Text(
+            "the state is open, proposed, confirmed, dismissed or all",
+        )));
+    }
     let rows: Vec<Value> = cases.look(|state| {
         let found = state.flags().filter(|(of, flag)| filter.takes(of, flag));
         found.map(|(of, flag)| view::flag_row(of, flag, now)).collect()

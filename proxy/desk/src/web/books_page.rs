@@ -13,11 +13,12 @@ use crate::{
     differences::Difference,
     state::{DifferenceCase, two_people},
     users::User,
-    words::{Words, time},
+    words::{self, Words, time},
 };
 use askama::Template;
 use axum::{Form, extract::Path, http::StatusCode, response::Response};
 use domain::*;
+use policy::anomaly::Lang;
 use serde::Deserialize;
 
 /// So many rows are shown, the latest first; `/api/differences` has the others.
@@ -90,14 +91,21 @@ impl Case {
             own: pending.is_some_and(|p| !two_people(&p.officer, &user.name)),
             resolution: pending
                 .map(|p| p.resolution)
-                .or(resolved.map(|r| r.0))
+                .or(resolved.map(|r| r.resolution))
                 .map_or("", |resolution| word(w, resolution)),
             people: match (pending, resolved) {
-                (Some(p), _) => p.officer.to_string(),
-                (None, Some((_, proposer, officer, at))) => format!("{proposer}, {officer} · {}", time(*at)),
+                (Some(p), _) => format!("{} {} · {}", w.by, p.officer, time(p.at)),
+                (None, Some(r)) => {
+                    let (proposer, officer, at) = (&r.proposer, &r.officer, time(r.at));
+                    format!("{} {proposer} · {} {officer} · {at}", w.by, w.agreed_by)
+                }
                 (None, None) => String::new(),
             },
-            reason: pending.map(|p| p.reason.to_string()).unwrap_or_default(),
+            reason: pending
+                .map(|p| &p.reason)
+                .or(resolved.and_then(|r| r.reason.as_ref()))
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         }
     }
 }
@@ -116,18 +124,24 @@ struct Books {
 
 pub(super) async fn show(signed: Signed) -> Response {
     let Signed { reader, session } = &signed;
-    let w = reader.words();
+    let (w, lang) = (reader.words(), reader.lang);
     let (cases, trades) = (&reader.desk.cases, &reader.desk.trades);
     let (found, more) = trades.differences.list(|_, _| true, MOST_ROWS);
     let (matters, more_unproven) = trades.unproven.list(cases.now(), |_, _, _| true, MOST_ROWS);
     let (unproven, rows) = cases.look(|state| {
         let matters = matters.iter();
-        let rows = found
-            .iter()
-            .map(|(index, difference)| row(w, &session.user, *index, difference, state.difference(*index)));
+        let rows = found.iter().map(|(index, difference)| {
+            row(
+                (w, lang),
+                &session.user,
+                *index,
+                difference,
+                state.difference(*index),
+            )
+        });
         (
             matters
-                .map(|m| unproven::row(w, &session.user, m, state))
+                .map(|m| unproven::row((w, lang), &session.user, m, state))
                 .collect(),
             rows.collect(),
         )
@@ -145,13 +159,13 @@ pub(super) async fn show(signed: Signed) -> Response {
 }
 
 fn row(
-    w: &'static Words,
+    (w, lang): (&'static Words, Lang),
     user: &User,
     index: u64,
     difference: &Difference,
     case: Option<&DifferenceCase>,
 ) -> Row {
-    let (about, here, there, kind) = facts(w, &difference.event);
+    let (about, here, there, kind) = facts(w, lang, &difference.event);
     Row {
         index,
         merchant: difference.merchant.to_string(),
@@ -173,15 +187,19 @@ pub(super) fn word(w: &'static Words, resolution: Resolution) -> &'static str {
 }
 
 /// What it is about, what we have, what the bill has, and the kind.
-fn facts(w: &'static Words, event: &TradeEvent) -> (String, String, String, &'static str) {
+fn facts(w: &'static Words, lang: Lang, event: &TradeEvent) -> (String, String, String, &'static str) {
     let TradeEvent::BillDiffers {
         amount,
         bill,
         bill_amount,
+        bill_state,
         bill_trade_no,
+        day,
         difference,
+        movement,
         number,
         refund,
+        state,
         trade_no,
         ..
     } = event
@@ -192,17 +210,22 @@ fn facts(w: &'static Words, event: &TradeEvent) -> (String, String, String, &'st
         number.as_ref().map(ToString::to_string),
         refund.as_ref().map(ToString::to_string),
     ];
-    let about = format!(
-        "{}/{} · {} · {} · {}",
-        bill.channel,
-        bill.account,
-        bill.day,
-        bill.kind.as_str(),
-        numbers.into_iter().flatten().collect::<Vec<_>>().join(" / ")
-    );
-    let side = |amount: &Option<Amount>, no: &Option<TradeNo>| {
+    let belongs = (*day != bill.day).then(|| format!("{} {day}", w.belongs_to));
+    let parts = [
+        Some(words::movement(lang, *movement).to_owned()),
+        Some(numbers.into_iter().flatten().collect::<Vec<_>>().join(" / ")),
+        Some(words::channel(lang, bill.channel).to_owned()),
+        Some(bill.account.to_string()),
+        Some(format!("{} {}", w.bill_of, bill.day)),
+        belongs,
+        Some(words::bill(lang, bill.kind).to_owned()),
+    ];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    let about = parts.collect::<Vec<_>>().join(" · ");
+    let side = |state: Option<&'static str>, amount: &Option<Amount>, no: &Option<TradeNo>| {
         let parts = [
-            amount.map(|amount| format!("{} CNY", amount.to_yuan())),
+            state.map(str::to_owned),
+            amount.map(|amount| words::quantity(lang, amount.fen(), "fen")),
             no.as_ref().map(ToString::to_string),
         ];
         let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" · ");
@@ -217,10 +240,12 @@ fn facts(w: &'static Words, event: &TradeEvent) -> (String, String, String, &'st
         DifferenceKind::TradeNo => w.trade_no_differs,
         DifferenceKind::Day => w.other_day,
     };
+    let here = state.map(|state| words::record_state(lang, *movement, state));
+    let there = bill_state.map(|state| words::bill_state(lang, *movement, state));
     (
         about,
-        side(amount, trade_no),
-        side(bill_amount, bill_trade_no),
+        side(here, amount, trade_no),
+        side(there, bill_amount, bill_trade_no),
         word,
     )
 }

@@ -2,7 +2,7 @@
 
 use super::{
     answers::{Frame, page},
-    api::outcome,
+    api::{filter, outcome},
     asking::{Caller, Signed},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 use askama::Template;
 use axum::{
     Json,
-    extract::Query,
+    extract::{Query, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use domain::*;
@@ -38,7 +38,26 @@ pub(super) struct Filter {
 }
 
 impl Filter {
+    /// The day, where one is named; `Err` where nothing could be found by what is asked.
     fn day(&self) -> Result<Option<Day>, cases::Refusal> {
+        let wrong = |text| Err(cases::Refusal::Text(text));
+        let any = |wanted: &str, lawful: bool| wanted.is_empty() || lawful;
+        let channel = |c: Channel| c.as_str() == self.channel;
+        if !any(&self.channel, Channel::ALL.into_iter().any(channel)) {
+            return wrong("the channel is wechat, alipay, unionpay, baidu, ccb, icbc or cmb");
+        }
+        if !any(
+            &self.kind,
+            Breach::ALL.iter().any(|kind| kind.as_str() == self.kind),
+        ) {
+            return wrong("the kind is operation, funds, field, value, payee or form");
+        }
+        if !any(
+            &self.clause,
+            serde_json::from_value::<Clause>(json!(self.clause)).is_ok(),
+        ) {
+            return wrong("the clause is one of the policy list, such as C02");
+        }
         match self.date.as_str() {
             "" => Ok(None),
             text => Day::parse(text)
@@ -142,9 +161,9 @@ fn word(w: &'static Words, breach: Breach) -> &'static str {
     }
 }
 
-pub(super) async fn list(Caller(signed): Caller, Query(filter): Query<Filter>) -> Response {
-    let day = match filter.day() {
-        Ok(day) => day,
+pub(super) async fn list(Caller(signed): Caller, asked: Result<Query<Filter>, QueryRejection>) -> Response {
+    let (day, filter) = match filter(asked).and_then(|asked| Ok((asked.day()?, asked))) {
+        Ok(asked) => asked,
         Err(refusal) => return outcome(Err(refusal)),
     };
     let all = &signed.reader.desk.trades.refusals;

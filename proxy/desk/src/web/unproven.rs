@@ -1,24 +1,23 @@
 //! What no bill and no answer proves: the rows of the page of the books, and the same as JSON.
 
 use super::{
-    api::outcome,
-    api_books::{Filter, MOST_LISTED, RESOLUTIONS, named},
+    api::{filter, outcome},
+    api_books::{Asked, MOST_LISTED, RESOLUTIONS, named},
     asking::Caller,
     books_page::{Case, word},
 };
 use crate::{
-    cases::Refusal,
     state::State,
     unproven::{Matter, Why},
     users::User,
-    words::{Words, time},
+    words::{self, Words, time},
 };
 use axum::{
     Json,
-    extract::Query,
     response::{IntoResponse, Response},
 };
 use domain::*;
+use policy::anomaly::Lang;
 use serde_json::{Value, json};
 
 /// One of them on the page.
@@ -35,7 +34,7 @@ pub(super) struct Row {
     pub(super) case: Case,
 }
 
-pub(super) fn row(w: &'static Words, user: &User, matter: &Matter, state: &State) -> Row {
+pub(super) fn row((w, lang): (&'static Words, Lang), user: &User, matter: &Matter, state: &State) -> Row {
     let Matter { bill, .. } = matter;
     let (kind, to_do) = match matter.why {
         Why::Unanswered => (w.unanswered, w.unanswered_do),
@@ -44,9 +43,10 @@ pub(super) fn row(w: &'static Words, user: &User, matter: &Matter, state: &State
     };
     let tries = (matter.tries > 0).then(|| format!("{} {}", w.asked_times, matter.tries));
     let about = [
-        Some(format!("{}/{}", bill.channel, bill.account)),
-        Some(bill.day.to_string()),
-        Some(bill.kind.as_str().to_owned()),
+        Some(words::channel(lang, bill.channel).to_owned()),
+        Some(bill.account.to_string()),
+        Some(format!("{} {}", w.bill_of, bill.day)),
+        Some(words::bill(lang, bill.kind).to_owned()),
         tries,
     ];
     Row {
@@ -55,7 +55,7 @@ pub(super) fn row(w: &'static Words, user: &User, matter: &Matter, state: &State
         kind,
         about: about.into_iter().flatten().collect::<Vec<_>>().join(" · "),
         found: time(matter.at),
-        said: said(matter),
+        said: said(lang, matter),
         to_do,
         case: Case::of(
             w,
@@ -76,24 +76,26 @@ fn found_word(w: &'static Words, resolution: Resolution) -> &'static str {
     }
 }
 
-fn said(matter: &Matter) -> Vec<String> {
+fn said(lang: Lang, matter: &Matter) -> Vec<String> {
     let of = |one: &Unanswered| {
         let numbers = [
             Some(one.number.to_string()),
             one.refund.as_ref().map(ToString::to_string),
         ];
         let numbers = numbers.into_iter().flatten().collect::<Vec<_>>().join(" / ");
-        format!("{numbers} · {}", one.code)
+        format!("{numbers} · {}", words::code(lang, &one.code))
     };
-    let bill = matter.code.iter().map(ToString::to_string);
+    let bill = matter.code.iter().map(|code| words::code(lang, code).to_owned());
     matter.movements.iter().map(of).chain(bill).collect()
 }
 
 /// `GET /api/unproven`.
-pub(super) async fn list(Caller(signed): Caller, Query(filter): Query<Filter>) -> Response {
+pub(super) async fn list(Caller(signed): Caller, asked: Asked) -> Response {
     let desk = &signed.reader.desk;
-    let Ok(day) = filter.day() else {
-        return outcome(Err(Refusal::Text("the day is a date such as 2026-11-23")));
+    let asked = filter(asked).and_then(|asked| Ok((asked.day()?, asked)));
+    let (day, filter) = match asked {
+        Ok(asked) => asked,
+        Err(refusal) => return outcome(Err(refusal)),
     };
     let (rows, more) = desk.cases.look(|state| {
         let fits = |index, merchant: &MerchantId, bill: &BillKey| {

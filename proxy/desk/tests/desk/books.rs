@@ -23,6 +23,7 @@ fn differs(bill: &BillKey, number: &str, difference: DifferenceKind, missing: bo
         amount: Some(Amount::from_fen(1280)),
         bill: bill.clone(),
         bill_amount: (!missing).then_some(Amount::from_fen(1281)),
+        bill_state: (!missing).then_some(BillState::Done),
         bill_trade_no: (!missing).then(|| name("4200")),
         day: Day::parse("2026-01-01").expect("a day"),
         difference,
@@ -31,6 +32,7 @@ fn differs(bill: &BillKey, number: &str, difference: DifferenceKind, missing: bo
         number: Some(name(number)),
         payment: None,
         refund: None,
+        state: Some(RecordState::Done),
         trade_no: Some(name("4200")),
     }
 }
@@ -90,14 +92,36 @@ async fn a_difference_is_resolved_by_two_and_stays_resolved() {
         "{}",
         unknown.text()
     );
-    assert_eq!(li.get("/api/differences?date=today").await.status, 422);
-    let page = li.get("/books").await;
+    for slip in [
+        "date=today",
+        "state=Open",
+        "state=settled",
+        "merchants=m1",
+        "before=x",
+    ] {
+        for list in ["differences", "unproven"] {
+            let answer = li.get(&format!("/api/{list}?{slip}")).await;
+            assert_eq!(
+                (answer.status, answer.json()["error"].is_string()),
+                (422, true),
+                "{slip}"
+            );
+        }
+    }
+    let page = li.get("/books?lang=en").await;
     assert_eq!(page.status, 200);
     let text = page.text();
     assert!(
-        text.contains("12.81 CNY") && text.contains("m1") && text.contains("T1"),
+        text.contains("paid · 12.81 CNY · 4200") && text.contains("m1"),
         "{text}"
     );
+    let about = "payment · T1 · UnionPay · 1900000109 · bill of 2026-01-01 · trade bill";
+    assert!(text.contains(about), "{text}");
+    let zh = li.get("/books?lang=zh").await.text();
+    for word in ["支付 · T1 · 云闪付", "账单日 2026-01-01", "交易账单", "12.81 元"] {
+        assert!(zh.contains(word), "{word}: {zh}");
+    }
+    li.get("/books?lang=en").await;
     let csrf = hidden(&text, "csrf");
     let path = format!("/books/{first}");
     let fields = |reason: &'static str| {
@@ -190,6 +214,10 @@ async fn a_difference_is_resolved_by_two_and_stays_resolved() {
         (&row["resolved"]["proposer"], &row["resolved"]["officer"]),
         (&json!("li"), &json!("wang"))
     );
+    assert_eq!(row["resolved"]["reason"], "found");
+    let page = li.get("/books?lang=en").await.text();
+    let people = "Proposed by li · agreed by wang";
+    assert!(page.contains(people) && page.contains(">found<"), "{page}");
     assert_eq!(
         li.post(
             &format!("{api}/propose"),
@@ -242,6 +270,64 @@ async fn a_bill_that_comes_after_all_leaves_nothing_open() {
     world.read(&running).await;
     assert!(listed(&mut li, "").await.is_empty());
     assert!(!li.get("/books").await.text().contains("U1"));
+    running.stop().await;
+}
+
+/// A bill that is compared again: what is found no more is nobody's to decide, what still is keeps its place and its proposal.
+#[tokio::test(flavor = "multi_thread")]
+//= C62
+async fn a_second_comparison_leaves_what_it_still_finds_to_its_officers() {
+    let world = World::new().await;
+    let (day, next) = (bill("1900000109", "2026-01-01"), bill("1900000109", "2026-01-02"));
+    let missing = differs(&day, "T2", DifferenceKind::OnlyHere, true);
+    let stays = differs(&day, "T1", DifferenceKind::State, false);
+    let before = compare(&world, "m1", &day, vec![stays, missing]);
+    let later = differs(&next, "T3", DifferenceKind::Day, false);
+    let other = compare(&world, "m1", &next, vec![later])[0];
+    let running = world.start().await;
+    let (mut li, mut wang) = (
+        world.signed_in(&running, "li").await,
+        world.signed_in(&running, "wang").await,
+    );
+    let page = li.get("/books?lang=en").await.text();
+    assert!(
+        page.contains("bill of 2026-01-02 · belongs to 2026-01-01"),
+        "{page}"
+    );
+    let mut proposals = Vec::new();
+    for index in &before {
+        let explained = json!({"resolution": "explained", "reason": "asked by telephone"});
+        let path = format!("/api/differences/{index}");
+        proposals.push((
+            path.clone(),
+            li.proposed(&format!("{path}/propose"), explained).await,
+        ));
+    }
+    let put = |event| world.book.write(Some("m1"), None, event);
+    put(asked(&day, 2));
+    put(TradeEvent::BillTaken {
+        again: true,
+        bill: day.clone(),
+        digest: None,
+        entries: 9,
+    });
+    put(TradeEvent::BillSettled {
+        bill: day.clone(),
+        difference: before[1],
+    });
+    let new = put(differs(&day, "T4", DifferenceKind::OnlyHere, true));
+    world.read(&running).await;
+    assert_eq!(
+        listed(&mut li, "").await,
+        [other, before[0]],
+        "not at its end yet"
+    );
+    put(matched(&day));
+    world.read(&running).await;
+    assert_eq!(listed(&mut li, "").await, [new, other, before[0]]);
+    for ((path, read), status) in proposals.into_iter().zip([200, 404]) {
+        assert_eq!(wang.post(&format!("{path}/agree"), read).await.status, status);
+    }
     running.stop().await;
 }
 

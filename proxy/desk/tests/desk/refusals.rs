@@ -60,7 +60,15 @@ async fn refusals_are_listed_with_their_clause_and_accuse_nobody() {
         let some = li.get(&format!("/api/refusals?{query}")).await.json();
         assert_eq!(some["refusals"].as_array().map(Vec::len), Some(found), "{query}");
     }
-    assert_eq!(li.get("/api/refusals?date=today").await.status, 422);
+    for slip in ["date=today", "kind=foo", "clause=ZZ", "channel=foo", "colour=red"] {
+        let answer = li.get(&format!("/api/refusals?{slip}")).await;
+        assert_eq!(
+            (answer.status, answer.json()["error"].is_string()),
+            (422, true),
+            "{slip}"
+        );
+    }
+    assert_eq!(li.get("/api/flags?state=foo").await.status, 422);
     let page = li.get("/refusals?kind=funds").await;
     let text = page.text();
     assert_eq!(page.status, 200);

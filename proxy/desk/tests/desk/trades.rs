@@ -30,6 +30,7 @@ pub(crate) fn refused(bill: &BillKey) -> TradeEvent {
 /// It came: a file, or the word that there is none.
 pub(crate) fn taken(bill: &BillKey, file: Option<u8>) -> TradeEvent {
     TradeEvent::BillTaken {
+        again: false,
         bill: bill.clone(),
         digest: file.map(|n| Digest::from_bytes([n; 32])),
         entries: 0,

@@ -121,7 +121,7 @@ records! {
     PayCode { id, merchant, facts, index, made, revoked }
     NewCode { code_no, code, amount, order_no, payee, expires, terminal, title }
     BillKey { account, channel, day, kind }
-    BillHead { merchant, tries, asked, refused, taken, differs, early, unanswered, matched, resolved }
+    BillHead { merchant, tries, asked, refused, taken, differs, early, unanswered, matched, moved, resolved }
     TakenBill { index, digest, entries }
     Lost { channel, account, class }
     RegistryVersion { kind, acquirer, version, digest }

@@ -62,7 +62,7 @@ fn following(events: impl IntoIterator<Item = TradeEvent>) -> Heads {
         };
         let salt = Salt::from_bytes([0; 16]);
         let entry = heads.entry(Instant::from_secs(1), nobody, None, event, false, salt);
-        heads.follow(index as u64, &entry);
+        heads.follow(index as u64, &entry, None);
     }
     heads
 }
@@ -258,7 +258,7 @@ fn token_epochs_are_followed_and_survive_in_the_header() {
             false,
             Salt::from_bytes([0; 16]),
         );
-        heads.follow(index as u64, &entry);
+        heads.follow(index as u64, &entry, None);
     }
     let (heads, _) = through(&Header::of(&heads, Vec::new())).into_heads();
     assert_eq!(heads.epochs, [(1, false), (2, true)].into());

@@ -2,7 +2,7 @@
 
 use super::reference;
 use crate::fault::Code;
-use domain::{DifferenceKind, PayWay};
+use domain::{BillState, DifferenceKind, PayWay, RecordState};
 use serde_json::{Value, json};
 
 /// Where an abnormal refund shall go.
@@ -106,7 +106,7 @@ pub(super) fn schemas() -> Value {
             "id": { "type": "string" }, "order_no": { "type": "string" },
             "state": { "enum": ["unknown", "awaiting_payment", "reversing", "paid", "partly_refunded", "refunded", "closed", "reversed", "not_placed", "unresolved"] },
             "channel": { "type": "string" }, "pay_way": { "type": "string" }, "account": { "type": "string" }, "payee": { "type": "string" }, "number": { "type": "string" },
-            "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
+            "amount": { "type": "integer" }, "currency": { "type": "string" }, "attempt": { "type": "integer", "description": "How many attempts the order has had so far, at whatever account; channel, account and number are of the one that was paid, else of the latest" }, "created_at": { "type": "string" }, "expires_at": { "type": "string" },
             "journal_index": { "type": "integer" }, "code": { "type": "string", "description": "The code by which a payer opened it" }, "code_url": { "type": "string" }, "qr_code": { "type": "string" }, "prepay_id": { "type": "string" }, "h5_url": { "type": "string", "description": "Address that opens the wallet, good for five minutes; the same order again renews it" }, "trade_no": { "type": "string" },
             "reverse": { "type": "object", "required": ["reason"], "description": "Of an order that is undone or was to be", "properties": {
                 "reason": { "enum": ["merchant", "unpaid", "unknown", "replaced"] }, "refunded": { "type": ["boolean", "null"], "description": "Whether money went back, where the channel tells" }, "channel_code": { "type": ["string", "null"], "description": "Why the channel would not" },
@@ -213,10 +213,10 @@ fn reconciliation() -> Value {
         json!({ "type": "string", "format": "date" }),
     );
     json!({ "type": "object", "required": ["date", "state", "accounts", "differences", "unanswered"], "properties": {
-        "date": date, "state": { "enum": ["none", "not_compared", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "not_compared: the comparison began later; resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet; unproven: no difference is open, but something was not answered or a bill never came or is asked for by nobody, and no two people have found out instead" },
+        "date": date, "state": { "enum": ["none", "not_compared", "waiting", "agreed", "differs", "resolved", "unproven"], "description": "not_compared: the comparison began later; resolved: every difference was looked into by two people; none: no account whose bills are compared; waiting: a bill is not compared yet, or is to be compared again; unproven: no difference is open, but something was not answered or a bill never came or is asked for by nobody, and no two people have found out instead" },
         "accounts": { "type": "array", "items": { "type": "object", "required": ["channel", "account", "bill", "state"], "properties": {
             "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried", "none"] },
-            "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "never_came", "not_reconciled"], "description": "not_asked: not yet, or, where the day is unproven, of an account that had movements and is registered no longer; refused: the channel does not give it yet, see channel_code, or gives what cannot be read (unreadable) or has another hash; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
+            "state": { "enum": ["not_asked", "asked", "refused", "comparing", "matched", "due_again", "never_came", "not_reconciled"], "description": "due_again: it was compared, and since then something of that day came on record; it is asked for again and the list of differences put right; not_asked: not yet, or, where the day is unproven, of an account that had movements and is registered no longer; refused: the channel does not give it yet, see channel_code, or gives what cannot be read (unreadable) or has another hash; it is asked for again; never_came: it is asked for no more; not_reconciled: nothing to compare with, see reason" },
             "reason": text, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people found out instead of a bill that never came" }, "overdue": { "type": "boolean", "description": "It should have come long ago" },
             "tries": whole, "asked_at": { "type": "string", "format": "date-time" }, "channel_code": text,
             "matched_at": { "type": "string", "format": "date-time" }, "journal_index": whole, "lines": whole, "payments": whole, "paid": whole, "refunds": whole, "refunded": whole,
@@ -226,7 +226,7 @@ fn reconciliation() -> Value {
             "journal_index": whole, "found_at": { "type": "string", "format": "date-time" },
             "difference": { "enum": DifferenceKind::ALL.map(DifferenceKind::as_str), "description": "repeated: the bill has it more than once; only_at_channel, only_here: the other side does not have it; amount, state, trade_no: both have it and differ; day: it stands in another day's bill" },
             "channel": text, "account": text, "bill": { "enum": ["trade", "funds", "queried"] }, "bill_date": date, "date": date, "movement": { "enum": ["payment", "refund", "reversal"] },
-            "number": text, "refund_number": text, "payment_id": text, "amount": whole, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people made of it" }, "bill_amount": whole, "trade_no": text, "bill_trade_no": text,
+            "number": text, "refund_number": text, "payment_id": text, "amount": whole, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people made of it" }, "state": { "enum": RecordState::ALL.map(RecordState::as_str), "description": "How far it is by the record here: done: paid or paid back; open: nobody has told; gone: surely no money moved; undone: a payment that was reversed; back: the way back of one" }, "bill_state": { "enum": BillState::ALL.map(BillState::as_str), "description": "How far it is by the bill; corrected: the channel corrected it afterwards" }, "bill_amount": whole, "trade_no": text, "bill_trade_no": text,
         } } },
         "unanswered": { "type": "array", "description": "Asked for order by order, and never answered clearly: neither proven nor a difference", "items": { "type": "object", "required": ["journal_index", "channel", "account", "number", "payment_id", "channel_code"], "properties": {
             "journal_index": whole, "channel": text, "account": text, "number": text, "refund_number": text, "payment_id": text, "channel_code": text, "resolution": { "enum": ["bill_stands", "record_stands", "explained"], "description": "What two people found out about it" },

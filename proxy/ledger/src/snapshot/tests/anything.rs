@@ -299,6 +299,7 @@ fn bill(dice: &mut Dice) -> (BillKey, BillHead) {
         early: dice.some(0, Dice::n),
         unanswered: dice.some(0, Dice::n),
         matched: dice.perhaps(Dice::n),
+        moved: dice.perhaps(Dice::n),
         resolved: resolved.into_iter().collect(),
     };
     (key, head)
