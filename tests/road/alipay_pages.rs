@@ -501,18 +501,26 @@ async fn refused(shop: &Shop<'_>) -> Done {
     server_calls_hear_json(shop).await
 }
 
-/// No browser: an app's order is none of a server's, a page is not cancelled by its number, and a code has no way back.
+/// No browser: an app's order is none of a server's, a page is not cancelled by its number, and a code has no way back to a stranger.
 async fn server_calls_hear_json(shop: &Shop<'_>) -> Done {
     let number = shop.yard.demo.next_number();
     let app = json!({ "out_trade_no": number, "total_amount": "5.00", "subject": "tea", "product_code": "QUICK_MSECURITY_PAY" });
     let code = json!({ "out_trade_no": number, "total_amount": "5.00", "subject": "tea" });
-    for (method, content, word) in [
-        ("alipay.trade.app.pay", &app, "pay_way app"),
-        ("alipay.trade.precreate", &code, "return_url is not carried"),
+    for (method, content, back, word) in [
+        (
+            "alipay.trade.app.pay",
+            &app,
+            "https://shop.example/",
+            "pay_way app",
+        ),
+        (
+            "alipay.trade.precreate",
+            &code,
+            "https://elsewhere.example/",
+            "return_url must be",
+        ),
     ] {
-        let form = shop
-            .door
-            .signed(method, content, &[("return_url", "https://shop.example/")])?;
+        let form = shop.door.signed(method, content, &[("return_url", back)])?;
         let answer = shop.bring(&mut shop.browser(), By::Form, &form).await?;
         let said = answer.json();
         let said = &said["error_response"];

@@ -66,6 +66,7 @@ const FUNDS: &[&str] = &[
     "receivers",
     "refund_royalty_parameters",
     "royalty_detail_infos",
+    "royalty_freeze",
     "royalty_info",
     "royalty_parameters",
     "royalty_type",
@@ -127,7 +128,8 @@ const NAMED: &[&str] = &[
 
 /// Does a field of this name pay, split, hold back or settle money?
 pub(crate) fn is_of_money(name: &str) -> bool {
-    FUNDS.contains(&name)
+    let bare = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    FUNDS.iter().any(|known| bare(known) == bare(name))
 }
 
 /// How a field that is on no list offends, and the name by which it may go on record.

@@ -53,8 +53,8 @@ pub use wechat::redirect::{RedirectFacts, SealedCard};
 pub use wechat::v2 as wechat_v2;
 
 use domain::{
-    BankFacts, Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod, TradeNo,
-    Unclear,
+    BankFacts, Breach, Channel, ChannelNo, Combined, Day, Instant, Operation, PayWay, Reach, SignMethod,
+    TradeNo, Unclear,
 };
 use vault::{AuthCode, Buyer, Text};
 
@@ -395,6 +395,58 @@ pub fn word_fits(channel: Channel, text: &str) -> bool {
         // CMB is told no text at all.
         Channel::Wechat | Channel::Alipay | Channel::Unionpay | Channel::Ccb | Channel::Cmb => true,
     }
+}
+
+/// A text of a merchant's that its channel is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// What is sold.
+    Description,
+    /// What comes back with the notice.
+    Attach,
+    /// Where the payer's browser goes afterwards.
+    ReturnUrl,
+}
+
+/// What a text would have to be that the channel's messages cannot carry. What is signed are pairs joined as they stand, in a
+/// form or an address that the merchant has before the channel has it: a text that could be cut into further fields would have
+/// our key vouch for those.
+//= C80
+pub fn unfit(channel: Channel, told: Told, text: &str) -> Option<(Breach, String)> {
+    if !word_fits(channel, text) {
+        return Some((
+            Breach::Value,
+            format!("a text in characters of GBK, which is what {channel} speaks"),
+        ));
+    }
+    let right = match (channel, told) {
+        (Channel::Unionpay, Told::ReturnUrl) if !unionpay::native::is_address(text) => {
+            "an address in plain characters of ASCII".to_owned()
+        }
+        (Channel::Cmb, Told::ReturnUrl) if text.contains('&') => {
+            "an address without `&`, by which CMB joins what is signed; write %26".to_owned()
+        }
+        (Channel::Alipay, Told::ReturnUrl) if alipay::compose::can_be_cut(text) => {
+            "an address whose query names none of Alipay's own parameters (sign, sign_type, target_app_id, timestamp, version)".to_owned()
+        }
+        _ => {
+            let name = match (channel, told) {
+                (Channel::Baidu, Told::Description) => "goods_name",
+                (Channel::Baidu, Told::Attach) => "extra",
+                (Channel::Baidu, Told::ReturnUrl) => "page_url",
+                (Channel::Unionpay, Told::ReturnUrl) => "frontUrl",
+                _ => return None,
+            };
+            if !form::can_be_cut(name, text) {
+                return None;
+            }
+            format!(
+                "a text in which no `&` stands before a name and `=` that {channel} could take for a field behind its `{name}`, since it \
+                 signs fields sorted by name and joined by `&`; write %26"
+            )
+        }
+    };
+    Some((Breach::Form, right))
 }
 
 /// How long the channel keeps an order open that names no end, in milliseconds. WeChat: seven days (channels.md 1.3).

@@ -102,7 +102,7 @@ fn object(value: &Value, fields: &[Field], path: &Path<'_>, look: &mut Look) -> 
         let blank = look.blanks_are_absent && matches!(&member.value, Value::Text(text) if text.is_empty());
         match fields.iter().find(|field| field.0 == member.name) {
             Some(_) if blank => {}
-            None if blank && !guard::is_of_money(&member.name) => {}
+            None if blank && says_nothing(&member.name, fields) => {}
             Some(Field(name, shape)) => {
                 fits(&member.value, shape, &path, look).map_err(|error| named(error, name, shape))?;
             }
@@ -115,6 +115,17 @@ fn object(value: &Value, fields: &[Field], path: &Path<'_>, look: &mut Look) -> 
         }
     }
     Ok(())
+}
+
+/// Could nobody take a member of this name, which is on no list, for one that is, or for money? Readers of JSON there are to whom
+/// `sellerId` is `seller_id`.
+fn says_nothing(name: &str, fields: &[Field]) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let bare = |name: &str| name.replace('_', "").to_ascii_lowercase();
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(plain)
+        && !guard::is_of_money(name)
+        && fields.iter().all(|field| bare(field.0) != bare(name))
 }
 
 fn fits(value: &Value, shape: &Shape, path: &Path<'_>, look: &mut Look) -> Result<(), NativeError> {

@@ -11,6 +11,7 @@ use crate::{
     payment::{Clear, Command, Create, OrderRef, PayerAt, Redirect, Refund},
 };
 use channel::{
+    Told,
     dialect::NativeRefusal,
     strict_json::{self, Value},
 };
@@ -304,15 +305,13 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     if let Some(text) = detail {
         goods(channel, pay_way, text)?;
     }
-    for (name, text) in [
-        ("description", Some(description)),
-        ("attach", fields.text("attach", 128)?),
+    for (name, told, text) in [
+        ("description", Told::Description, Some(description)),
+        ("attach", Told::Attach, fields.text("attach", 128)?),
+        ("return_url", Told::ReturnUrl, fields.text("return_url", 256)?),
     ] {
-        if text.is_some_and(|text| !channel::word_fits(channel, text)) {
-            return Err(fields.wrong(
-                name,
-                &format!("a text in characters of GBK, which is what {channel} speaks"),
-            ));
+        if let Some((breach, right)) = text.and_then(|text| channel::unfit(channel, told, text)) {
+            return Err(fields.wrong(name, &right).breaks(breach, Some(name)));
         }
     }
     if channel.is_bank() && fields.text("attach", 128)?.is_some() {

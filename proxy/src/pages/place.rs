@@ -359,6 +359,6 @@ fn text(scanned: &Scanned, channel: Channel) -> String {
     let all = [facts.title.as_deref(), Some(shop), Some("-")];
     let cut = |text: &str| text.chars().take(MOST_TEXT).collect::<String>();
     let mut fit = all.into_iter().flatten().map(cut);
-    fit.find(|text| channel::word_fits(channel, text))
+    fit.find(|text| channel::unfit(channel, channel::Told::Description, text).is_none())
         .unwrap_or_default()
 }

@@ -127,14 +127,25 @@ pub(crate) fn hand_out(
     order.product_code = Some(product_code);
     order.quit_url = buyer.quit_url.as_ref().map(Text::expose);
     let mut parameters = parameters(account, stamp, method, true, biz_content(&order)?);
-    parameters.extend(
-        buyer
-            .return_url
-            .as_ref()
-            .map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))),
-    );
+    let return_url = buyer.return_url.as_ref().map(Text::expose);
+    if return_url.is_some_and(can_be_cut) {
+        return Err(ComposeError::Characters("return_url"));
+    }
+    parameters.extend(return_url.map(|url| ("return_url", Zeroizing::new(url.to_owned()))));
     parameters.sort_by_key(|(name, _)| *name);
     to_sign(account, parameters)
+}
+
+/// Could whoever holds a page's signed parameters cut this `return_url` into itself and parameters that Alipay knows? Those are few
+/// behind it in the order of names, and content is JSON, which ends where it ends.
+//= C80
+pub(crate) fn can_be_cut(return_url: &str) -> bool {
+    const BEHIND: [&str; 5] = ["sign", "sign_type", "target_app_id", "timestamp", "version"];
+    let mut further = return_url.split('&').skip(1);
+    further.any(|pair| {
+        pair.split_once('=')
+            .is_some_and(|(name, _)| BEHIND.contains(&name))
+    })
 }
 
 /// What every order says. The terminal and its shop are told by their numbers: an area code has no field of its own at

@@ -150,7 +150,7 @@ fn known(call: &Call, fields: &Fields) -> Result<(), NativeError> {
     absent.map_or(Ok(()), |name| Err(missing(name)))
 }
 
-fn is_address(text: &str) -> bool {
+pub(crate) fn is_address(text: &str) -> bool {
     let scheme = ["https://", "http://"]
         .iter()
         .any(|scheme| text.starts_with(scheme));

@@ -318,6 +318,26 @@ fn fields_of_todays_models_are_carried() {
             format!("field biz_content.extend_params.{name} is not carried")
         );
     }
+    // What nobody set says nothing, unless it could be taken for something that does.
+    let blank = |name: &str| {
+        call(
+            "alipay.trade.precreate",
+            &order(&format!(r#""extend_params":{{"{name}":""}},"{name}":"""#)),
+        )
+    };
+    assert!(blank("specified_seller_name").is_ok());
+    for name in [
+        "royalty_freeze",
+        "royaltyFreeze",
+        "Settle_Info",
+        "sellerId",
+        "timeExpire",
+        "seller_id ",
+        "seller\\u005fid_",
+        "x-y",
+    ] {
+        assert!(blank(name).is_err(), "{name}");
+    }
 }
 
 /// Where the account's own bill lies: it names no order and nobody else.

@@ -214,6 +214,29 @@ fn an_order_is_named_by_its_number_and_its_first_time() {
     }
 }
 
+/// Our key would vouch for whatever the merchant made of the form's signed text.
+#[test]
+//= C80
+fn a_way_back_that_could_be_cut_into_fields_is_not_signed() {
+    let no = number("20260101080000001");
+    for (back, signed) in [
+        ("https://shop.example/?a=1&b=2", true),
+        (
+            "https://shop.example/?a&merId=777290058110048&orderId=X9999999&reqReserved=z",
+            false,
+        ),
+        ("https://shop.example/?a&reserved=1", false),
+        ("https://shop.example/?a&FRONTURL=1", false),
+    ] {
+        let mut buyer = buyer();
+        buyer.return_url = Some(Text::from(back));
+        let draft = channel::hand_out(&unionpay(), &stamp(), &facts(&no, PayWay::Gateway), &buyer);
+        assert_eq!(draft.is_ok(), signed, "{back}");
+        let said = channel::unfit(Channel::Unionpay, channel::Told::ReturnUrl, back);
+        assert_eq!(said.is_none(), signed, "{said:?}");
+    }
+}
+
 #[test]
 fn a_bank_is_reached_by_a_form_and_a_page_that_posts_it() {
     let no = number("20260101080000001");

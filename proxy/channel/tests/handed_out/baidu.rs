@@ -114,6 +114,17 @@ fn no_text_becomes_a_parameter() {
             "sign",
         ];
         assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
+        // Nor in the signed text, whose pairs are joined as they stand: a name begins one pair of it at most.
+        for name in known {
+            let begin = format!("{name}=");
+            let pairs = message.split(|b| *b == b'&');
+            let begun = pairs.filter(|pair| pair.starts_with(begin.as_bytes())).count();
+            assert!(
+                begun <= 1,
+                "{name} {begun} times in {}",
+                String::from_utf8_lossy(&message)
+            );
+        }
     }
     assert!(composed > 1000, "{composed}");
 }
