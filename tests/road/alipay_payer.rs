@@ -102,9 +102,9 @@ async fn refused(yard: &Yard, door: &AlipayDoor) -> Done {
             &[
                 ("grant_type", "authorization_code"),
                 ("code", "a1"),
-                ("return_url", "https://shop.example/"),
+                ("return_url", "https://elsewhere.example/"),
             ],
-            "return_url is not carried",
+            "return_url must be",
         ),
         (
             "alipay.trade.query",

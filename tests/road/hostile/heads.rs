@@ -608,7 +608,7 @@ async fn metrics(yard: &Yard) {
                 b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
             )
             .await,
-        "not_found",
+        "method_not_allowed",
     );
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
     let tls = yard.say_until(At::Metrics, hello, Until::End).await;
