@@ -200,18 +200,19 @@ fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry:
     if head.tries == 0 {
         return true;
     }
+    let rarer = if is_overdue(key.day, now) {
+        OVERDUE_RARER
+    } else {
+        1
+    };
     if head.matched.is_none() {
-        let rarer = if is_overdue(key.day, now) {
-            OVERDUE_RARER
-        } else {
-            1
-        };
         let cut_short = head.refused.is_none() && head.asked < started;
         return cut_short || past(retry * rarer);
     }
     let open = head.is_open();
     if head.is_moved() {
-        return past(retry * if open { 1 } else { DOUBTED });
+        let refused = head.refused.as_ref().map_or(1, |_| rarer);
+        return past(retry * refused.max(if open { 1 } else { DOUBTED }));
     }
     let none = head.taken.as_ref().is_some_and(|taken| taken.digest.is_none());
     let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
@@ -242,12 +243,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     } else {
         ask::get(app, &at, &job.key, job.layout).await
     };
-    let compared_with = job.head.as_ref().filter(|head| head.matched.is_some());
-    let had = compared_with.and_then(|head| head.taken.as_ref()?.digest);
     let octets = match got {
         Got::Bill(octets) => Some(octets),
-        // There was one, and it was compared.
-        Got::None if had.is_some() => return refused(app, job, "gone".into()).await,
+        Got::None if job.head.as_ref().is_some_and(was_there) => {
+            return refused(app, job, "gone".into()).await;
+        }
         Got::None => None,
         Got::Refused(code) => return refused(app, job, code).await,
     };
@@ -255,6 +255,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     let entries = take(app, kept, job, octets.as_ref()).await?;
     app.step("bill_taken");
     compared(app, kept, job, octets, entries).await
+}
+
+/// The channel gave this bill before, whether its comparison came to an end or was cut short.
+fn was_there(head: &BillHead) -> bool {
+    head.taken.as_ref().is_some_and(|taken| taken.digest.is_some())
 }
 
 /// A refusal stands in the journal once, however often it comes.
@@ -697,6 +702,28 @@ mod tests {
         assert!(!due(&open, 1, 29) && due(&open, 1, 30));
         assert!(!due(&agreed, 1, 239) && due(&agreed, 1, 240));
         assert!(!due(&moved(Vec::new(), 3), 1, 1_000_000), "it took part");
+        // Moved, asked for again and refused, long overdue: as seldom as one that never came.
+        let again = |asked: i64| BillHead {
+            asked: noon.plus_millis(asked * 60_000),
+            ..BillHead {
+                refused: Some("gone".into()),
+                ..open.clone()
+            }
+        };
+        assert!(!due(&again(0), 1, 29) && due(&again(0), 1, 30));
+        assert!(!due(&again(week), 0, week + 359) && due(&again(week), 0, week + 360));
+        // That a file was there is known after a kill too.
+        let there = |digest| {
+            was_there(&BillHead {
+                matched: None,
+                taken: Some(TakenBill {
+                    digest,
+                    ..taken.clone()
+                }),
+                ..open.clone()
+            })
+        };
+        assert!(there(Some(Digest::from_bytes([7; 32]))) && !there(None));
         let never = BillHead {
             tries: 0,
             ..head(noon, None)

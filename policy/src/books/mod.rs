@@ -208,7 +208,7 @@ pub enum Seen {
         /// Where the two differ, if anywhere.
         kinds: Vec<DifferenceKind>,
         /// True for a refund that is counted on the day it was asked for, though it was done on a later one, whose bill need
-        /// not have it.
+        /// not have it, or nobody has told yet.
         early: bool,
     },
     /// This book does not have it. The journal may: put it in and show the line again, or call it [`Book::strange`].
@@ -340,8 +340,14 @@ impl Book {
             Claim::Here => kinds.push(DifferenceKind::Repeated),
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
-            // What we do not know to be done belongs to no day.
-            _ if !ours.is_dated() => {}
+            // What we do not know to be done belongs to no day. A refund that is done on a later day than this one, of which it is
+            // asked for, is not missing there.
+            _ if !ours.is_dated() => {
+                early = ours.state == OurState::Open
+                    && line.movement == Movement::Refund
+                    && line.state != LineState::Failed
+                    && ours.asked == day;
+            }
             _ if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
             _ if ours.day(self.channel) != day => early = true,
             Claim::None | Claim::Unanswered => {}
