@@ -367,8 +367,10 @@ fn a_refund_over_midnight_may_stand_in_either_days_bill_but_in_one() {
         1,
         "the first day's bill might not have had it"
     );
+    assert_eq!(second.owes(), Some(over.payment));
     second.stands_elsewhere(&key(Channel::Wechat, &line));
     assert_eq!(second.missing(true), []);
+    assert_eq!(second.owes(), None);
 }
 
 #[test]

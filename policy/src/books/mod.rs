@@ -426,8 +426,28 @@ impl Book {
     /// bill may still have them.
     pub fn missing(&self, next_is_read: bool) -> Vec<(Key, Ours, DifferenceKind)> {
         let end = start_of(self.channel, after(self.day));
-        let mut undone = self.undone_pairs();
-        let mut must = |(_, held): &(&Key, &Held)| {
+        let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
+            true => DifferenceKind::Day,
+            false => DifferenceKind::OnlyHere,
+        };
+        let mut all: Vec<_> = self
+            .owed()
+            .map(|(key, held)| (*key, held.ours()))
+            .map(|(key, ours)| (key, ours, kind(&ours)))
+            .collect();
+        all.sort_by_key(|(key, ours, _)| (ours.done, *key));
+        all
+    }
+
+    /// The order of a record of ours that this bill had to have and has not, if there is any.
+    pub fn owes(&self) -> Option<PaymentId> {
+        self.owed().next().map(|(_, held)| held.payment)
+    }
+
+    fn owed(&self) -> impl Iterator<Item = (&Key, &Held)> {
+        // Without a way back no pair is half.
+        let mut undone = self.backs.then(|| self.undone_pairs()).unwrap_or_default();
+        let must = move |(_, held): &(&Key, &Held)| {
             if held.claim != Claim::None
                 || self.settled && held.apart
                 || day_of(self.channel, held.done) != self.day
@@ -454,19 +474,7 @@ impl Book {
                 _ => false,
             }
         };
-        let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
-            true => DifferenceKind::Day,
-            false => DifferenceKind::OnlyHere,
-        };
-        let mut all: Vec<_> = self
-            .ours
-            .iter()
-            .filter(|of| must(of))
-            .map(|(key, held)| (*key, held.ours()))
-            .map(|(key, ours)| (key, ours, kind(&ours)))
-            .collect();
-        all.sort_by_key(|(key, ours, _)| (ours.done, *key));
-        all
+        self.ours.iter().filter(must)
     }
 
     /// Sums of the lines seen.
