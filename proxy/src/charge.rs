@@ -14,7 +14,7 @@ use crate::{
 };
 use channel::{Account, Answer, RefundFacts};
 use domain::*;
-use ledger::{Attempt, CommitError, Order};
+use ledger::{Attempt, CommitError, Happening, Order};
 use std::sync::Arc;
 
 /// Charges, once.
@@ -159,6 +159,26 @@ pub(crate) async fn undo(
     position: u16,
     reason: ReverseReason,
 ) -> Result<Arc<Order>, CommitError> {
+    undo_and(app, order, position, reason, |events| events).await
+}
+
+/// The same where whoever asks puts another attempt in its place at once. What the channel does not answer at once the sweep brings
+/// to its end, and tells.
+pub(crate) async fn undo_to_replace(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+) -> Result<Arc<Order>, CommitError> {
+    undo_and(app, order, position, ReverseReason::Replaced, errand::goes_on).await
+}
+
+async fn undo_and(
+    app: &App,
+    order: &Arc<Order>,
+    position: u16,
+    reason: ReverseReason,
+    told: impl FnOnce(Vec<Happening>) -> Vec<Happening>,
+) -> Result<Arc<Order>, CommitError> {
     let Some(account) = errand::account_of(app, order, position) else {
         return Ok(order.clone());
     };
@@ -177,7 +197,7 @@ pub(crate) async fn undo(
     };
     app.step("reverse_intended");
     let settled = reverse(app, &account, &order, position).await;
-    let order = errand::record(app, &order, settled.events).await?;
+    let order = errand::record(app, &order, told(settled.events)).await?;
     app.step("reverse_recorded");
     Ok(order)
 }

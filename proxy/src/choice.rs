@@ -276,7 +276,7 @@ fn standing(app: &App, create: &Create, order: Option<&Order>, account: &Account
     standing_of(looks(app, create, account), tried(order, account))
 }
 
-fn standing_of(looks: Looks, failed: bool) -> Standing {
+pub(crate) fn standing_of(looks: Looks, failed: bool) -> Standing {
     Standing {
         open: looks.barred == Some(Barred::Open),
         on_trial: looks.barred == Some(Barred::OnTrial),
@@ -298,6 +298,7 @@ fn tried(order: Option<&Order>, account: &AccountFacts) -> bool {
 /// own contents ended it.
 pub(crate) fn moves_on(attempt: &Attempt) -> bool {
     match attempt.state {
+        _ if attempt.ended_by_merchant() => false,
         AttemptState::NotPlaced => matches!(
             attempt.not_placed,
             Some((

@@ -288,12 +288,24 @@ pub(crate) async fn close_to_replace(
     let Some(account) = account_of(app, order, position) else {
         return Ok(order.clone());
     };
-    let order = close_intended(app, order, position, CloseReason::Replaced).await?;
-    let mut settled = close_at_channel(app, &account, &order, position).await;
-    for happening in &mut settled.events {
-        happening.tell &= !matches!(happening.event, TradeEvent::AttemptClosed { .. });
+    // The merchant's own close that is under way stays the merchant's, and the same goes out again.
+    let order = match order.attempt(position).is_some_and(Attempt::ended_by_merchant) {
+        true => order.clone(),
+        false => close_intended(app, order, position, CloseReason::Replaced).await?,
+    };
+    let settled = close_at_channel(app, &account, &order, position).await;
+    record(app, &order, goes_on(settled.events)).await
+}
+
+/// What came of an attempt whose place another one takes: nobody needs to hear of its end.
+pub(crate) fn goes_on(mut outcome: Vec<Happening>) -> Vec<Happening> {
+    for happening in &mut outcome {
+        happening.tell &= !matches!(
+            happening.event,
+            TradeEvent::AttemptClosed { .. } | TradeEvent::AttemptReversed { .. }
+        );
     }
-    record(app, &order, settled.events).await
+    outcome
 }
 
 /// Its order's end is over, and its bank may take it for longer: a payer who says that it was not paid there may go another way,

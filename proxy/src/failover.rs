@@ -55,6 +55,7 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
                 None => return Ok(sent),
             },
         };
+        let outcome = events.clone();
         let (account, appid) = account;
         let route = Arc::new(after(&spare, &sent.order, position));
         events.push(
@@ -74,7 +75,8 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
             .await;
         sent.order = match committed {
             Ok(committed) => committed.order,
-            // Something was faster, a notice or the sweep: what is on record stands.
+            // Something was faster, a notice, the sweep or the merchant's close: what is on record stands. The order goes on
+            // nowhere, so how this attempt ended is the order's end, and is told.
             Err(CommitError::Illegal(_)) => {
                 let order = app
                     .order(&sent.order.id)
@@ -82,7 +84,7 @@ pub(crate) async fn go_on(app: &App, spare: Spare, mut sent: Sent) -> Result<Sen
                     .ok_or_else(|| Fault::of(crate::fault::Code::Internal))?;
                 return Ok(Sent {
                     order,
-                    settled: Settled::nothing(Ending::Recorded),
+                    settled: Settled::of(ends_here(outcome), Ending::Recorded),
                     ..sent
                 });
             }
@@ -118,20 +120,23 @@ async fn for_another_app(app: &App, spare: &Spare, mut sent: Sent, position: u16
 }
 
 /// The next account that takes the order, which is tried no more: the first one that is in order, else the first one that answers,
-/// if late. What does not answer either would take nothing.
+/// if late, else the first one whose last call got no answer. What is known not to answer would take nothing.
 fn next_of(
     app: &App,
     merchant: &MerchantFacts,
     spare: &Spare,
     next: &mut Vec<&AccountNo>,
 ) -> Option<(Arc<Account>, Option<AppNo>)> {
-    [None, Some(Barred::Slow)].into_iter().find_map(|barred| {
+    PASSES.into_iter().find_map(|stands| {
         let mut all = next.iter().enumerate();
-        let (at, taken) = all.find_map(|(at, no)| Some((at, eligible(app, merchant, spare, no, barred)?)))?;
+        let (at, taken) = all.find_map(|(at, no)| Some((at, eligible(app, merchant, spare, no, stands)?)))?;
         next.remove(at);
         Some(taken)
     })
 }
+
+/// How the next account may stand, the best first: whether it is barred, and whether it is suspect.
+const PASSES: [(Option<Barred>, bool); 3] = [(None, false), (Some(Barred::Slow), false), (None, true)];
 
 /// The account as channels see it, if it is still registered, stands like that, is within the channel's rate, and policy says yes. A
 /// measure against an account is not gone round: it ends the search for this account only, and is told nobody.
@@ -140,7 +145,7 @@ fn eligible(
     merchant: &MerchantFacts,
     spare: &Spare,
     no: &AccountNo,
-    barred: Option<Barred>,
+    stands: (Option<Barred>, bool),
 ) -> Option<(Arc<Account>, Option<AppNo>)> {
     let create = &spare.create;
     let registries = app.registries();
@@ -149,7 +154,7 @@ fn eligible(
     let looks = app.health().looks_for(create.channel, no, create.pay_way, now);
     if owner.id != merchant.id
         || facts.keys != Keys::Held
-        || looks.barred != barred
+        || (looks.barred, looks.suspect) != stands
         || app.channel_rate(create.channel).is_err()
     {
         return None;
@@ -182,7 +187,7 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
     if looks.barred.is_some_and(|barred| !barred.answers()) {
         return Ok(None);
     }
-    let mut events = std::mem::take(&mut sent.settled.events);
+    let mut events = sent.settled.events.clone();
     events.push(
         TradeEvent::CloseIntended {
             attempt: position,
@@ -196,13 +201,15 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
     if !sent
         .order
         .attempt(position)
-        .is_some_and(|a| a.is_closing() && !a.state.is_final())
+        .is_some_and(|a| errand::is_intended(a, CloseReason::Replaced) && !a.state.is_final())
     {
-        return Ok(None); // something was faster: what is on record stands
+        // Something was faster, or the merchant has closed it and it goes nowhere: what is on record stands, beside what was said.
+        return Ok(None);
     }
+    sent.settled.events.clear();
     app.step("close_intended");
     let answer = errand::ask_to_close(app, &account, &sent.order, position).await;
-    let mut closed = settle::closed(&sent.order, position, answer, false).events;
+    let closed = settle::closed(&sent.order, position, answer, false).events;
     let is_closed = closed
         .iter()
         .any(|h| matches!(h.event, TradeEvent::AttemptClosed { .. }));
@@ -216,12 +223,22 @@ async fn close(app: &App, sent: &mut Sent, position: u16) -> Result<Option<Vec<H
         Some(attempt) if attempt.state.is_final() => sent.settled = Settled::nothing(Ending::Recorded),
         Some(attempt) if is_closed && !attempt.ended_by_merchant() => {
             // The order goes on: nobody needs to hear of its former attempt.
-            closed.iter_mut().for_each(|h| h.tell = false);
-            return Ok(Some(closed));
+            return Ok(Some(errand::goes_on(closed)));
         }
         _ => sent.settled.events = closed,
     }
     Ok(None)
+}
+
+/// What came of an attempt, where none takes its place.
+fn ends_here(mut outcome: Vec<Happening>) -> Vec<Happening> {
+    for happening in &mut outcome {
+        happening.tell |= matches!(
+            happening.event,
+            TradeEvent::AttemptClosed { .. } | TradeEvent::AttemptNotPlaced { .. }
+        );
+    }
+    outcome
 }
 
 /// Why an order goes on after this attempt, which is surely not open.
@@ -268,4 +285,58 @@ fn intent(
         Some(order),
         before + 1,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Looks;
+
+    /// The best is asked first, as routing ranks it.
+    #[test]
+    //= C65
+    fn the_next_account_is_looked_for_in_the_order_of_routing() {
+        let standing = |&(barred, suspect): &(Option<Barred>, bool)| {
+            let looks = Looks {
+                barred,
+                suspect,
+                ..Looks::default()
+            };
+            choice::standing_of(looks, false)
+        };
+        assert!(PASSES.is_sorted_by_key(standing), "{PASSES:?}");
+    }
+
+    /// The end of an attempt is told where no other one takes its place, and only there.
+    #[test]
+    //= C65
+    fn an_end_is_told_where_the_order_does_not_go_on() {
+        let (attempt, proof) = (1, Proof::Answer);
+        let closed = TradeEvent::AttemptClosed { attempt, proof };
+        let reversed = TradeEvent::AttemptReversed {
+            attempt,
+            proof,
+            refunded: None,
+        };
+        let unknown = TradeEvent::AttemptUnknown {
+            attempt,
+            reason: Unclear::Timeout,
+        };
+        let told = |events: Vec<Happening>| events.iter().map(|h| h.tell).collect::<Vec<_>>();
+        let ended = |event| Happening { event, tell: true };
+        let on = errand::goes_on(vec![ended(closed), ended(reversed)]);
+        assert_eq!(told(on.clone()), [false, false]);
+        let lost = settle::placed(
+            1,
+            channel::Answer::Failed(channel::Failure {
+                class: channel::FailureClass::Busy,
+                code: "FREQUENCY_LIMITED".into(),
+            }),
+        );
+        assert_eq!(told(ends_here(lost.events)), [true]);
+        assert_eq!(
+            told(ends_here(vec![on[0].clone(), unknown.into()])),
+            [true, false]
+        );
+    }
 }

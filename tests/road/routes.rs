@@ -637,8 +637,13 @@ async fn what_charges_never_moves_by_itself() {
                 .unwrap_or_else(|e| panic!("{}: {e:#}", WALLETS[wallet].0));
         }
     };
-    let ((), replaced) = tokio::join!(both, replaced_while_it_is_asked_for(&road));
+    let ((), replaced, closed) = tokio::join!(
+        both,
+        replaced_while_it_is_asked_for(&road),
+        closed_by_its_merchant(&road)
+    );
     replaced.unwrap_or_else(|e| panic!("replaced: {e:#}"));
+    closed.unwrap_or_else(|e| panic!("closed by its merchant: {e:#}"));
     road.demo.services.stop().await.expect("stops");
     road.demo.prove_journal().expect("the journal verifies");
 }
@@ -665,6 +670,63 @@ async fn replaced_while_it_is_asked_for(road: &Road) -> Done {
     told(road, &paid, &["payment.paid"]).await
 }
 
+/// The merchant closes what nobody has answered yet, and that close is not answered either. Whatever the channel says to any other,
+/// the order goes nowhere, and the merchant is told of its end.
+//= C65
+async fn closed_by_its_merchant(road: &Road) -> Done {
+    let body = road.body(0, 440);
+    for (operation, kind) in [("create", "timeout_after"), ("close", "timeout_before")] {
+        road.demo.control("/control/fault", &json!({ "channel": "wechat", "operation": operation, "kind": kind, "out_trade_no": body["order_no"] })).await?;
+    }
+    let close = async {
+        let asked = format!(
+            "/v1/payments?order_no={}",
+            body["order_no"].as_str().unwrap_or_default()
+        );
+        loop {
+            let order = road.shop.ask("GET", &asked, None).await?.json();
+            if let Some(id) = order["id"].as_str() {
+                return road
+                    .shop
+                    .ask("POST", &format!("/v1/payments/{id}/close"), Some(&json!({})))
+                    .await;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (placed, closed) = tokio::join!(road.place(&body), close);
+    let (placed, closed) = (placed?.json(), closed?.json());
+    ensure!(placed["attempt"] == 1, "it moved: {placed}, {closed}");
+    let id = closed["id"].as_str().context("an order")?;
+    let ended = road.shop.until(id, "its end", |o| o["state"] == "closed").await?;
+    ensure!(ended["attempt"] == 1, "{ended}");
+    told(road, &ended, &["payment.closed"]).await
+}
+
+/// A payment code that waits for its password makes way for another way to pay: the order goes on, and nobody is told that it was
+/// reversed.
+async fn another_way(road: &Road, mut body: Value) -> Done {
+    let waits = road.place(&body).await?;
+    ensure!(
+        waits.status == 202 && waits.json()["state"] == "awaiting_payment",
+        "{} {}",
+        waits.status,
+        waits.json()
+    );
+    // Before that no channel takes a reverse.
+    sleep(Duration::from_millis(250)).await; // the setting `reverse_after_ms`
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("auth_code");
+    }
+    body["pay_way"] = "qr".into();
+    let order = road.place(&body).await?.json();
+    ensure!(order["attempt"] == 2 && order["pay_way"] == "qr", "{order}");
+    pay(road, &order).await?;
+    let id = order["id"].as_str().unwrap_or_default();
+    let paid = road.shop.until(id, "payment", |o| o["state"] == "paid").await?;
+    told(road, &paid, &["payment.paid"]).await
+}
+
 async fn charges(road: &Road, wallet: usize) -> Done {
     let [first, second] = road.accounts(wallet);
     let channel = WALLETS[wallet].0;
@@ -680,6 +742,9 @@ async fn charges(road: &Road, wallet: usize) -> Done {
             json!({ "order_no": road.demo.next_number(), "channel": channel, "pay_way": "micropay", "amount": amount, "description": "茶", "auth_code": code }),
         )
     };
+    if channel == "alipay" {
+        another_way(road, scan(405, "late").await?).await?;
+    }
     // It acted and said nothing: found as paid where it was, by one call, at one account.
     let body = scan(410, "paid").await?;
     for operation in [("create", "timeout_after"), ("notice", "drop")] {

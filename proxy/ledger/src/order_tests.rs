@@ -252,6 +252,80 @@ fn a_second_attempt_needs_the_first_to_be_over_and_the_later_payment_is_surplus(
     assert!(order.is_live(), "the surplus has to go back");
 }
 
+fn closing(attempt: u16, reason: CloseReason) -> TradeEvent {
+    TradeEvent::CloseIntended { attempt, reason }
+}
+
+/// The merchant was told that it is closed, or will be: only the merchant itself begins anew.
+#[test]
+//= C65
+fn what_the_merchant_closed_goes_on_nowhere_by_itself() {
+    let moved = |why| {
+        let mut event = intent(2, Channel::Wechat);
+        if let TradeEvent::AttemptIntended { route, .. } = &mut event {
+            *route = Some(std::sync::Arc::new(RouteTaken {
+                after: Some(1),
+                passed: Vec::new(),
+                rule: None,
+                why,
+            }));
+        }
+        event
+    };
+    let by_code = || TradeEvent::ByCode {
+        attempt: 2,
+        id: CodeId::from_random([5; 10]),
+    };
+    let closed = || TradeEvent::AttemptClosed {
+        attempt: 1,
+        proof: Proof::Answer,
+    };
+    let not_placed = || TradeEvent::AttemptNotPlaced {
+        attempt: 1,
+        code: None,
+        declined: None,
+        reason: NotPlaced::NeverSent,
+    };
+    for end in [closed(), not_placed()] {
+        // Whoever wanted to replace it came first or last.
+        let mut order = order();
+        go(&mut order, closing(1, CloseReason::Replaced)).expect("to go elsewhere");
+        go(&mut order, closing(1, CloseReason::Merchant)).expect("the merchant's own");
+        let before = order.clone();
+        assert!(go(&mut order, closing(1, CloseReason::Replaced)).is_err());
+        assert_eq!(order, before);
+        go(&mut order, end.clone()).expect("ended");
+        assert!(go(&mut order, moved(RouteWhy::Failover)).is_err());
+        let mut opened = order.clone();
+        go(&mut opened, moved(RouteWhy::First)).expect("the merchant's own");
+        assert!(go(&mut opened, by_code()).is_err());
+        // What is on record counts as it stands.
+        let mut old = before;
+        for event in [closing(1, CloseReason::Replaced), end, moved(RouteWhy::Failover)] {
+            old.apply(old.last + 1, Instant::default(), &event);
+        }
+        assert_eq!(
+            (old.attempts.len(), old.latest().state),
+            (2, AttemptState::Intended)
+        );
+    }
+    let mut order = order();
+    go(&mut order, closing(1, CloseReason::Merchant)).expect("closing");
+    let refused = TradeEvent::CloseRefused {
+        attempt: 1,
+        code: "USERPAYING".into(),
+    };
+    go(&mut order, refused).expect("refused");
+    for event in [
+        closing(1, CloseReason::Replaced),
+        closed(),
+        moved(RouteWhy::Failover),
+        by_code(),
+    ] {
+        go(&mut order, event).expect("nothing of the merchant's stands");
+    }
+}
+
 /// A bank's order that its payer left may be paid after all: it is live until it was looked for, and two payments are never one.
 #[test]
 //= C89

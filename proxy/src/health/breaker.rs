@@ -182,6 +182,10 @@ impl Breaker {
     /// that meant: none again counts as much, and after any answer an order may try it out.
     //= C65
     pub fn feed_beside(&mut self, now: Duration, took: Duration, ailment: Option<Ailment>) -> Option<Turn> {
+        if self.state != State::Closed && ailment.is_some_and(is_silence) {
+            // What was begun while it was lost says nothing of how it is since.
+            self.late &= now.saturating_sub(took) < self.mending;
+        }
         let (State::Closed, Some(Doubt::Silent { .. })) = (self.state, self.doubt) else {
             return None;
         };
@@ -560,6 +564,34 @@ mod tests {
         assert!(!b.looks(at(3)).suspect, "something came from there");
         let opened = b.feed(at(4), QUICK, Some(Ailment::Unsure));
         assert_eq!(opened.and_then(|turn| turn.ailment), Some(Ailment::Unsure));
+    }
+
+    /// What answered late and now answers nobody takes no order, and what was begun before it mended says nothing of that.
+    #[test]
+    //= C65
+    fn a_silent_call_beside_ends_that_it_is_only_late() {
+        let silent = Some(Ailment::Silent);
+        let late = || {
+            let mut b = breaker();
+            for n in 0..3 {
+                b.feed(at(n), at(3), None);
+            }
+            assert_eq!(b.looks(at(3)).barred, Some(Barred::Slow));
+            b
+        };
+        let mut b = late();
+        b.feed_beside(at(4), QUICK, Some(Ailment::Unsure));
+        b.feed_beside(at(4), QUICK, None);
+        assert_eq!(b.looks(at(4)).barred, Some(Barred::Slow), "it answers");
+        assert_eq!(b.feed_beside(at(4), QUICK, silent), None, "it is open already");
+        assert_eq!(b.looks(at(4)).barred, Some(Barred::Open));
+        let mut b = late();
+        b.probed(at(20), None);
+        b.begin(at(20));
+        b.feed_beside(at(21), at(5), silent);
+        assert_eq!(b.looks(at(21)).barred, Some(Barred::Slow), "begun before");
+        b.feed_beside(at(21), QUICK, silent);
+        assert_eq!(b.looks(at(21)).barred, Some(Barred::OnTrial));
     }
 
     #[test]

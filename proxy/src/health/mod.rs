@@ -270,7 +270,10 @@ pub(crate) fn of_answer(channel: Channel, status: u16, answer: &Answer) -> Optio
         Answer::Unclear(Unclear::Timeout) => Some(Ailment::Silent),
         Answer::Unclear(Unclear::Connection) => Some(Ailment::Broken),
         Answer::Unclear(Unclear::ChannelError) => Some(doubt),
-        Answer::Unclear(Unclear::Signature | Unclear::Garbage) => Some(Ailment::Unreadable),
+        // One about another order than was asked for says nothing either.
+        Answer::Unclear(Unclear::Signature | Unclear::Garbage) | Answer::Amiss(_) => {
+            Some(Ailment::Unreadable)
+        }
         Answer::Failed(Failure {
             class: FailureClass::Unknown,
             ..
@@ -397,5 +400,13 @@ mod tests {
                 assert_eq!(of_answer(Channel::Wechat, status, answer), Some(ailment));
             }
         }
+    }
+
+    #[test]
+    //= C31
+    //= C65
+    fn an_answer_about_another_order_is_no_good_one() {
+        let amiss = Answer::Amiss(Mismatch::Number);
+        assert_eq!(of_answer(Channel::Wechat, 200, &amiss), Some(Ailment::Unreadable));
     }
 }

@@ -100,7 +100,7 @@ pub fn reversed(order: &Order, attempt: u16, answer: Answer, may_come: bool) -> 
         Answer::Failed(Failure { code, class }) => match class {
             FailureClass::NotFound if may_come => unknown(Some(Unclear::NotOpened)),
             FailureClass::NotFound => done(Some(false)),
-            FailureClass::AlreadyClosed => done(None),
+            FailureClass::AlreadyClosed => done(taken),
             FailureClass::Unknown | FailureClass::Busy | FailureClass::Duplicate => {
                 unknown(Some(Unclear::ChannelError))
             }

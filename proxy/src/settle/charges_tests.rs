@@ -180,6 +180,22 @@ fn a_reverse_ends_by_the_channels_word_only() {
     assert_eq!(settle(Answer::Unclear(Unclear::Timeout)), ["reverse_unknown"]);
     assert_eq!(settle(failed(FailureClass::NotFound)), ["attempt_reversed!"]);
     assert_eq!(settle(failed(FailureClass::AlreadyClosed)), ["attempt_reversed!"]);
+    // What it had taken is known.
+    let paid = TradeEvent::AttemptPaid {
+        attempt: 1,
+        facts: facts(100),
+        payer: None,
+        proof: Proof::Query,
+        seal: None,
+    };
+    for (order, taken) in [(reversing(), None), (then(reversing(), [paid]), Some(true))] {
+        let settled = reversed(&order, 1, failed(FailureClass::AlreadyClosed), false);
+        assert!(
+            matches!(settled.events[..], [Happening { event: TradeEvent::AttemptReversed { refunded, .. }, .. }] if refunded == taken),
+            "{:?}",
+            settled.events
+        );
+    }
     for class in [FailureClass::Unknown, FailureClass::Busy] {
         assert_eq!(settle(failed(class)), ["reverse_unknown"], "{class:?}");
     }

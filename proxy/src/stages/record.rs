@@ -352,7 +352,7 @@ async fn make_way(
     }
     let position = order.attempts.len() as u16;
     let closed = match order.latest().pay_way.charges() {
-        true => charge::undo(app, order, position, ReverseReason::Replaced).await,
+        true => charge::undo_to_replace(app, order, position).await,
         // Its payer says that it was not paid.
         false if create.left && errand::may_be_left(app, order.latest()) => {
             errand::leave(app, order, position).await

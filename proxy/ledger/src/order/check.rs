@@ -3,6 +3,11 @@
 use super::{Attempt, Illegal, Order};
 use domain::*;
 
+/// What the merchant closed or undid goes on nowhere by itself, and no payer opens it again at its code. This binds when something new is put on record; what is on record
+/// counts as it stands.
+//= C65
+const ENDED_BY_MERCHANT: &str = "the merchant has ended the attempt";
+
 impl Order {
     /// May this event follow?
     pub fn check(&self, event: &TradeEvent) -> Result<(), Illegal> {
@@ -27,8 +32,16 @@ impl Order {
         };
         match event {
             E::AttemptIntended {
-                attempt: position, ..
-            } => self.may_begin(*position),
+                attempt: position,
+                route,
+                ..
+            } => {
+                let moves = route.as_ref().is_some_and(|r| r.why == RouteWhy::Failover);
+                if moves && self.latest().ended_by_merchant() {
+                    return Err(ENDED_BY_MERCHANT);
+                }
+                self.may_begin(*position)
+            }
             E::AttemptCombined { attempt, .. } | E::BankNamed { attempt, .. } => {
                 within(attempt, &[S::Intended])
             }
@@ -73,6 +86,11 @@ impl Order {
                     S::Unresolved,
                 ],
             ),
+            // The merchant's own close stays the merchant's.
+            E::CloseIntended {
+                attempt: a,
+                reason: CloseReason::Replaced,
+            } if attempt(a)?.ended_by_merchant() => Err(ENDED_BY_MERCHANT),
             E::CloseIntended { attempt, .. } => within(attempt, &[S::Intended, S::Unknown, S::Placed]),
             E::CloseUnknown { attempt: a, .. } | E::CloseRefused { attempt: a, .. } => attempt(a)?
                 .closing
@@ -106,6 +124,12 @@ impl Order {
             | E::RefundAbnormal { .. }
             | E::RefundRedirected { .. }
             | E::RefundUnresolved { .. } => self.may_refund(event),
+            E::ByCode { attempt: a, .. }
+                if (a.checked_sub(1).and_then(|former| self.attempt(former)))
+                    .is_some_and(Attempt::ended_by_merchant) =>
+            {
+                Err(ENDED_BY_MERCHANT)
+            }
             E::PatternSeen { .. } | E::Mismatched { .. } | E::ByCode { .. } => Ok(()),
             _ => Err("it is no event of an order"),
         }
