@@ -315,6 +315,33 @@ fn what_two_days_bills_both_have_is_repeated() {
     );
 }
 
+/// It may be done on a later day, whose bill need not have it then.
+#[test]
+fn a_refund_that_nobody_told_of_is_early_in_the_bill_of_the_day_it_was_asked_for() {
+    let line = one(true);
+    let early = |line: &BillLine, days: i32, state| {
+        let open = Ours {
+            asked: Day::from_number(line.at.day().number() + days),
+            state,
+            ..ours(line)
+        };
+        let mut book = Book::new(Channel::Wechat, DAY);
+        book.put(key(Channel::Wechat, line), open);
+        matches!(book.see(line), Seen::Known { early: true, .. })
+    };
+    let pending = BillLine {
+        state: LineState::Pending,
+        ..line.clone()
+    };
+    let failed = BillLine {
+        state: LineState::Failed,
+        ..line.clone()
+    };
+    assert!(early(&line, 0, OurState::Open) && early(&pending, 0, OurState::Open));
+    assert!(!early(&failed, 0, OurState::Open) && !early(&pending, 1, OurState::Open));
+    assert!(!early(&pending, 0, OurState::Gone) && !early(&one(false), 0, OurState::Open));
+}
+
 #[test]
 fn a_refund_over_midnight_may_stand_in_either_days_bill_but_in_one() {
     let line = one(true);
@@ -340,8 +367,10 @@ fn a_refund_over_midnight_may_stand_in_either_days_bill_but_in_one() {
         1,
         "the first day's bill might not have had it"
     );
+    assert_eq!(second.owes(), Some(over.payment));
     second.stands_elsewhere(&key(Channel::Wechat, &line));
     assert_eq!(second.missing(true), []);
+    assert_eq!(second.owes(), None);
 }
 
 #[test]

@@ -80,6 +80,8 @@ pub struct Create {
     pub amount: Amount,
     /// When it ends; `None` for the standing time.
     pub expires: Option<Instant>,
+    /// That is too near for an attempt that begins now; not for a repeat of one that is on record.
+    pub(crate) ends_too_soon: bool,
     /// Payment code.
     pub code: Code,
     /// Terminal.

@@ -200,18 +200,19 @@ fn is_due(key: &BillKey, head: &BillHead, started: Instant, now: Instant, retry:
     if head.tries == 0 {
         return true;
     }
+    let rarer = if is_overdue(key.day, now) {
+        OVERDUE_RARER
+    } else {
+        1
+    };
     if head.matched.is_none() {
-        let rarer = if is_overdue(key.day, now) {
-            OVERDUE_RARER
-        } else {
-            1
-        };
         let cut_short = head.refused.is_none() && head.asked < started;
         return cut_short || past(retry * rarer);
     }
     let open = head.is_open();
     if head.is_moved() {
-        return past(retry * if open { 1 } else { DOUBTED });
+        let refused = head.refused.as_ref().map_or(1, |_| rarer);
+        return past(retry * refused.max(if open { 1 } else { DOUBTED }));
     }
     let none = head.taken.as_ref().is_some_and(|taken| taken.digest.is_none());
     let recent = now.day().number() - key.day.number() <= DOUBTED_DAYS;
@@ -226,10 +227,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     let own = owner.filter(|(merchant, facts)| merchant.id == job.merchant.id && is_compared(facts));
     let Some((_, facts)) = own else {
         // It was dropped a moment ago: others' bills of the day may be compared already.
-        return match kept.as_ref().filter(|kept| kept.day == job.key.day) {
-            Some(kept) => note_not_asked(app, &kept.record, kept.day).await,
-            None => Ok(()),
-        };
+        if let Some(of) = kept.take_if(|kept| kept.day == job.key.day) {
+            let record = note_not_asked(app, of.record, of.day).await?;
+            *kept = Some(Kept { record, ..of });
+        }
+        return Ok(());
     };
     let bill = job.key.clone();
     let tries = job.head.as_ref().map_or(0, |head| head.tries) + 1;
@@ -242,12 +244,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     } else {
         ask::get(app, &at, &job.key, job.layout).await
     };
-    let compared_with = job.head.as_ref().filter(|head| head.matched.is_some());
-    let had = compared_with.and_then(|head| head.taken.as_ref()?.digest);
     let octets = match got {
         Got::Bill(octets) => Some(octets),
-        // There was one, and it was compared.
-        Got::None if had.is_some() => return refused(app, job, "gone".into()).await,
+        Got::None if job.head.as_ref().is_some_and(was_there) => {
+            return refused(app, job, "gone".into()).await;
+        }
         Got::None => None,
         Got::Refused(code) => return refused(app, job, code).await,
     };
@@ -255,6 +256,11 @@ async fn work(app: &App, kept: &mut Option<Kept>, job: &Job) -> Result<(), JobEr
     let entries = take(app, kept, job, octets.as_ref()).await?;
     app.step("bill_taken");
     compared(app, kept, job, octets, entries).await
+}
+
+/// The channel gave this bill before, whether its comparison came to an end or was cut short.
+fn was_there(head: &BillHead) -> bool {
+    head.taken.as_ref().is_some_and(|taken| taken.digest.is_some())
 }
 
 /// A refusal stands in the journal once, however often it comes.
@@ -405,7 +411,7 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
         let read = tokio::task::spawn_blocking(move || record::read(&reader, day, entries));
         let mut record = read.await.map_err(|_| JobError::Cut)??;
         record::complete(app.ledger(), &mut record, day, entries).await?;
-        note_not_asked(app, &record, day).await?;
+        let record = note_not_asked(app, record, day).await?;
         *kept = Some(Kept {
             day,
             entries,
@@ -427,41 +433,49 @@ async fn book(app: &App, kept: &mut Option<Kept>, job: &Job, entries: u64) -> Re
 /// should one be registered no longer by the time that its turn comes, whether this run sees that or the next one, nobody asks, and
 /// a day that had more than was compared is not proven.
 //= C61
-async fn note_not_asked(app: &App, record: &DayRecord, day: Day) -> Result<(), JobError> {
+async fn note_not_asked(app: &App, record: DayRecord, day: Day) -> Result<DayRecord, JobError> {
     let (registries, config) = (app.registries(), app.config());
-    for ((channel, account), book) in &record.books {
-        let kind = config
-            .books
-            .as_ref()
-            .and_then(|books| kinds(books, *channel).next());
-        let owner = registries.owner(*channel, account);
-        let (Some(kind), true) = (kind, owner.is_none_or(|(_, facts)| is_compared(facts))) else {
-            continue;
-        };
+    let of = |(channel, account): &(Channel, AccountNo)| {
+        let books = config.books.as_ref()?;
         let bill = BillKey {
             day,
             channel: *channel,
             account: account.clone(),
-            kind,
+            kind: kinds(books, *channel).next()?,
         };
-        let moved = book.missing(true).first().map(|(_, ours, _)| ours.payment);
-        let Some(moved) = moved.filter(|_| app.ledger().bill(&bill).is_none()) else {
-            continue;
+        let owner = registries.owner(*channel, account);
+        let may = owner.is_none_or(|(_, facts)| is_compared(facts));
+        (may && app.ledger().bill(&bill).is_none()).then_some(bill)
+    };
+    let unasked: Vec<BillKey> = record.books.keys().filter_map(of).collect();
+    if unasked.is_empty() {
+        return Ok(record);
+    }
+    let looked = tokio::task::spawn_blocking(move || {
+        let owes = |bill: BillKey| {
+            let book = record.books.get(&(bill.channel, bill.account.clone()))?;
+            Some((book.owes()?, bill))
         };
+        let owing: Vec<_> = unasked.into_iter().filter_map(owes).collect();
+        (record, owing)
+    });
+    let (record, owing) = looked.await.map_err(|_| JobError::Cut)?;
+    for (moved, bill) in owing {
         let Some(order) = app.ledger().order(&moved).await? else {
             continue;
         };
         // Where only the merchant held the keys, its days were never compared here.
-        let held = |a: &Attempt| a.channel == *channel && a.account == *account && a.keys == Keys::Held;
+        let held =
+            |a: &Attempt| a.channel == bill.channel && a.account == bill.account && a.keys == Keys::Held;
         if order.attempts.iter().any(held) {
-            if owner.is_none() {
-                tracing::warn!(channel = channel.as_str(), %day, "an account had movements and is registered no longer: they are compared with nothing");
+            if registries.owner(bill.channel, &bill.account).is_none() {
+                tracing::warn!(channel = bill.channel.as_str(), %day, "an account had movements and is registered no longer: they are compared with nothing");
             }
             let event = TradeEvent::BillNotAsked { bill };
             app.ledger().note(Some(&order.merchant), vec![event]).await?;
         }
     }
-    Ok(())
+    Ok(record)
 }
 
 /// The account's next bill of the day (the fund-flow bill) needs the same record: given back, since a copy would double it.
@@ -697,6 +711,28 @@ mod tests {
         assert!(!due(&open, 1, 29) && due(&open, 1, 30));
         assert!(!due(&agreed, 1, 239) && due(&agreed, 1, 240));
         assert!(!due(&moved(Vec::new(), 3), 1, 1_000_000), "it took part");
+        // Moved, asked for again and refused, long overdue: as seldom as one that never came.
+        let again = |asked: i64| BillHead {
+            asked: noon.plus_millis(asked * 60_000),
+            ..BillHead {
+                refused: Some("gone".into()),
+                ..open.clone()
+            }
+        };
+        assert!(!due(&again(0), 1, 29) && due(&again(0), 1, 30));
+        assert!(!due(&again(week), 0, week + 359) && due(&again(week), 0, week + 360));
+        // That a file was there is known after a kill too.
+        let there = |digest| {
+            was_there(&BillHead {
+                matched: None,
+                taken: Some(TakenBill {
+                    digest,
+                    ..taken.clone()
+                }),
+                ..open.clone()
+            })
+        };
+        assert!(there(Some(Digest::from_bytes([7; 32]))) && !there(None));
         let never = BillHead {
             tries: 0,
             ..head(noon, None)

@@ -255,6 +255,7 @@ fn parsed(asked: Asked, code: &PayCode, order_no: OrderNo, amount: Amount, now: 
         by_code: Some(code.id.clone()),
         payer_at: Default::default(),
         left: false,
+        ends_too_soon: false,
     };
     let text = facts.title.as_deref().unwrap_or(&asked.merchant.name);
     let buyer = Buyer {

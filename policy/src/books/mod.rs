@@ -208,7 +208,7 @@ pub enum Seen {
         /// Where the two differ, if anywhere.
         kinds: Vec<DifferenceKind>,
         /// True for a refund that is counted on the day it was asked for, though it was done on a later one, whose bill need
-        /// not have it.
+        /// not have it, or nobody has told yet.
         early: bool,
     },
     /// This book does not have it. The journal may: put it in and show the line again, or call it [`Book::strange`].
@@ -340,8 +340,14 @@ impl Book {
             Claim::Here => kinds.push(DifferenceKind::Repeated),
             // A second bill has what a former one has.
             Claim::Elsewhere => kinds.push(DifferenceKind::Repeated),
-            // What we do not know to be done belongs to no day.
-            _ if !ours.is_dated() => {}
+            // What we do not know to be done belongs to no day. A refund that is done on a later day than this one, of which it is
+            // asked for, is not missing there.
+            _ if !ours.is_dated() => {
+                early = ours.state == OurState::Open
+                    && line.movement == Movement::Refund
+                    && line.state != LineState::Failed
+                    && ours.asked == day;
+            }
             _ if !ours.may_stand_in(self.channel, day) => kinds.push(DifferenceKind::Day),
             _ if ours.day(self.channel) != day => early = true,
             Claim::None | Claim::Unanswered => {}
@@ -420,8 +426,28 @@ impl Book {
     /// bill may still have them.
     pub fn missing(&self, next_is_read: bool) -> Vec<(Key, Ours, DifferenceKind)> {
         let end = start_of(self.channel, after(self.day));
-        let mut undone = self.undone_pairs();
-        let mut must = |(_, held): &(&Key, &Held)| {
+        let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
+            true => DifferenceKind::Day,
+            false => DifferenceKind::OnlyHere,
+        };
+        let mut all: Vec<_> = self
+            .owed()
+            .map(|(key, held)| (*key, held.ours()))
+            .map(|(key, ours)| (key, ours, kind(&ours)))
+            .collect();
+        all.sort_by_key(|(key, ours, _)| (ours.done, *key));
+        all
+    }
+
+    /// The order of a record of ours that this bill had to have and has not, if there is any.
+    pub fn owes(&self) -> Option<PaymentId> {
+        self.owed().next().map(|(_, held)| held.payment)
+    }
+
+    fn owed(&self) -> impl Iterator<Item = (&Key, &Held)> {
+        // Without a way back no pair is half.
+        let mut undone = self.backs.then(|| self.undone_pairs()).unwrap_or_default();
+        let must = move |(_, held): &(&Key, &Held)| {
             if held.claim != Claim::None
                 || self.settled && held.apart
                 || day_of(self.channel, held.done) != self.day
@@ -448,19 +474,7 @@ impl Book {
                 _ => false,
             }
         };
-        let kind = |ours: &Ours| match !next_is_read && ours.done >= end.plus_millis(-CUT_OVER_MS) {
-            true => DifferenceKind::Day,
-            false => DifferenceKind::OnlyHere,
-        };
-        let mut all: Vec<_> = self
-            .ours
-            .iter()
-            .filter(|of| must(of))
-            .map(|(key, held)| (*key, held.ours()))
-            .map(|(key, ours)| (key, ours, kind(&ours)))
-            .collect();
-        all.sort_by_key(|(key, ours, _)| (ours.done, *key));
-        all
+        self.ours.iter().filter(must)
     }
 
     /// Sums of the lines seen.

@@ -126,8 +126,10 @@ impl Bills {
                 again,
                 digest,
                 entries,
-                ..
+                bill,
             } => {
+                let cut = head.taken.as_ref().filter(|_| head.matched.is_none());
+                let since = cut.map(|cut| cut.index);
                 head.taken = Some(TakenBill {
                     index,
                     digest: *digest,
@@ -139,15 +141,19 @@ impl Bills {
                     head.early.clear();
                     head.unanswered.clear();
                 }
+                if let Some(since) = since {
+                    self.moves_beside(index, bill, |taken| taken > since);
+                }
             }
             E::BillSettled { bill, difference } => {
+                // What was not answered says nothing of other days.
+                let says = !head.unanswered.contains(difference);
                 for list in [&mut head.differs, &mut head.early, &mut head.unanswered] {
                     list.retain(|index| index != difference);
                 }
                 // The days beside were compared with what it said.
-                for days in [-1, 1] {
-                    let day = Day::from_number(day.number() + days);
-                    self.moves(index, &BillKey { day, ..bill.clone() });
+                if says {
+                    self.moves_beside(index, bill, |_| true);
                 }
             }
             E::BillDiffers { .. } => head.differs.push(index),
@@ -156,18 +162,39 @@ impl Bills {
                 resolution,
                 ..
             } => drop(head.resolved.insert(*difference, *resolution)),
-            E::BillEarly { .. } => head.early.push(index),
+            E::BillEarly { bill, .. } => {
+                head.early.push(index);
+                // The next day may have been compared before it was known.
+                self.moves(index, bill, 1, |_| true);
+            }
             E::BillUnanswered { .. } => head.unanswered.push(index),
-            E::BillMatched { .. } => {
+            E::BillMatched { bill, .. } => {
                 head.matched = Some(index);
+                let since = head.taken.as_ref().map_or(index, |taken| taken.index);
+                self.moves_beside(index, bill, |taken| taken > since);
                 self.forget(day);
             }
             _ => {}
         }
     }
 
-    fn moves(&mut self, index: u64, bill: &BillKey) {
-        if let Some(head) = self.0.get_mut(&bill.day).and_then(|day| day.get_mut(bill)) {
+    /// A bill beside that was compared while this one's list was half put right took no part of it: it is due again once this one
+    /// is taken anew or at its end. Neither of two is due for ever, since what is taken after the other's end saw all of it.
+    //= C61
+    fn moves_beside(&mut self, index: u64, bill: &BillKey, taken: impl Fn(u64) -> bool) {
+        [-1, 1]
+            .into_iter()
+            .for_each(|days| self.moves(index, bill, days, &taken));
+    }
+
+    fn moves(&mut self, index: u64, bill: &BillKey, days: i32, when: impl Fn(u64) -> bool) {
+        let day = Day::from_number(bill.day.number() + days);
+        let head = self.0.get_mut(&day);
+        let head = head.and_then(|heads| heads.get_mut(&BillKey { day, ..bill.clone() }));
+        if let Some(head) = head
+            && head.matched.is_some()
+            && head.taken.as_ref().is_some_and(|taken| when(taken.index))
+        {
             head.moved = Some(index);
         }
     }
@@ -205,7 +232,7 @@ impl Bills {
                 let back = undone.and_then(|undone| undone.done);
                 (
                     back.into_iter().chain([paid]).collect(),
-                    undone.map(|undone| undone.at),
+                    Some(undone.map_or(attempt.at, |undone| undone.at)),
                 )
             }
         };

@@ -874,63 +874,153 @@ fn at_alipay_a_code_is_reversed_before_and_after_its_payment() {
     }
 }
 
+/// A WeChat account's bill of a day.
+fn bill(n: i32) -> BillKey {
+    BillKey {
+        account: AccountNo::new("1900000109").expect("lawful"),
+        channel: Channel::Wechat,
+        day: Day::from_number(n),
+        kind: BillKind::Trade,
+    }
+}
+
+fn bill_taken(n: i32, entries: u64) -> TradeEvent {
+    TradeEvent::BillTaken {
+        again: entries > 50,
+        bill: bill(n),
+        digest: None,
+        entries,
+    }
+}
+
+fn bill_differs(n: i32) -> TradeEvent {
+    TradeEvent::BillDiffers {
+        amount: None,
+        bill: bill(n),
+        bill_amount: None,
+        bill_state: None,
+        bill_trade_no: None,
+        day: Day::from_number(n),
+        difference: DifferenceKind::OnlyHere,
+        movement: Movement::Payment,
+        n: 1,
+        number: None,
+        payment: None,
+        refund: None,
+        state: None,
+        trade_no: None,
+    }
+}
+
+fn bill_settled(n: i32, difference: u64) -> TradeEvent {
+    TradeEvent::BillSettled {
+        bill: bill(n),
+        difference,
+    }
+}
+
+fn bill_matched(n: i32) -> TradeEvent {
+    let none = Amount::from_fen(0);
+    TradeEvent::BillMatched {
+        bill: bill(n),
+        differences: 0,
+        fee_millifen: 0,
+        lines: 0,
+        paid: none,
+        payments: 0,
+        refunded: none,
+        refunds: 0,
+    }
+}
+
+fn follow(bills: &mut crate::bills::Bills, from: u64, events: impl IntoIterator<Item = TradeEvent>) {
+    for (index, event) in (from..).zip(events) {
+        bills.follow(index, Instant::default(), Some(&merchant()), &event);
+    }
+}
+
+/// The days, of four, that are due again.
+fn moved(bills: &crate::bills::Bills) -> Vec<i32> {
+    let is_moved = |n: &i32| bills.get(&bill(*n)).is_some_and(crate::BillHead::is_moved);
+    (10..14).filter(is_moved).collect()
+}
+
+/// What a bill beside had half put right, and what comes of a bill that is late, makes a compared one due again; and it ends.
+#[test]
+//= C61
+fn a_bill_that_was_compared_beside_a_half_compared_one_is_due_again() {
+    let early = TradeEvent::BillEarly {
+        bill: bill(11),
+        refunds: Vec::new(),
+    };
+    let compared = || {
+        let mut bills = crate::bills::Bills::default();
+        let first = [bill_taken(11, 50), bill_differs(11), bill_matched(11)];
+        follow(&mut bills, 60, first);
+        let next = [bill_taken(12, 50), bill_differs(12), bill_matched(12)];
+        follow(&mut bills, 70, next);
+        assert!(moved(&bills).is_empty());
+        bills
+    };
+    // Killed between what the 12th settled and its end; the 11th is compared first, then the 12th is taken anew.
+    for settles in [true, false] {
+        let mut bills = compared();
+        follow(&mut bills, 80, [bill_taken(12, 80)]);
+        let (settled, days): (_, &[i32]) = match settles {
+            true => (Some(bill_settled(12, 71)), &[11]),
+            false => (None, &[]),
+        };
+        follow(&mut bills, 81, settled);
+        assert_eq!(moved(&bills), days);
+        follow(&mut bills, 90, [bill_taken(11, 90), bill_matched(11)]);
+        assert!(moved(&bills).is_empty());
+        follow(&mut bills, 100, [bill_taken(12, 100)]);
+        assert_eq!(moved(&bills), [11]);
+        follow(&mut bills, 101, [bill_matched(12)]);
+        assert_eq!(moved(&bills), [11]);
+        follow(&mut bills, 110, [bill_taken(11, 110), bill_matched(11)]);
+        assert!(moved(&bills).is_empty());
+    }
+    // The 11th is refused after what it settled; it goes on when the 12th was compared.
+    let mut bills = compared();
+    follow(&mut bills, 80, [bill_taken(11, 80), bill_settled(11, 61)]);
+    assert_eq!(moved(&bills), [12]);
+    follow(&mut bills, 90, [bill_taken(12, 90), bill_matched(12)]);
+    assert!(moved(&bills).is_empty());
+    follow(&mut bills, 100, [bill_matched(11)]);
+    assert_eq!(moved(&bills), [12]);
+    // The 11th's bill comes days after the 12th's.
+    let mut bills = crate::bills::Bills::default();
+    follow(&mut bills, 60, [bill_taken(12, 50), bill_matched(12)]);
+    follow(&mut bills, 70, [bill_taken(11, 50)]);
+    assert!(moved(&bills).is_empty());
+    follow(&mut bills, 71, [early, bill_matched(11)]);
+    assert_eq!(moved(&bills), [12]);
+    // What was not answered and now is says nothing of the days beside.
+    let mut bills = compared();
+    let unanswered = TradeEvent::BillUnanswered {
+        bill: bill(11),
+        movements: Vec::new(),
+    };
+    follow(&mut bills, 80, [bill_taken(11, 80), unanswered, bill_matched(11)]);
+    follow(&mut bills, 90, [bill_taken(11, 90), bill_settled(11, 81)]);
+    follow(&mut bills, 92, [bill_matched(11)]);
+    assert!(moved(&bills).is_empty());
+}
+
 /// A bill that was compared is due again by what comes on record of its day afterwards, and by nothing else.
 #[test]
 //= C61
 fn what_comes_late_moves_the_days_to_which_it_belongs() {
     let day = |n: i32| Day::from_number(n);
-    let key = |n: i32| BillKey {
-        account: AccountNo::new("1900000109").expect("lawful"),
-        channel: Channel::Wechat,
-        day: day(n),
-        kind: BillKind::Trade,
-    };
     let compared = |differs: bool| {
         let mut bills = crate::bills::Bills::default();
         for n in 10..14 {
-            let bill = key(n);
-            let none = Amount::from_fen(0);
-            let taken = TradeEvent::BillTaken {
-                again: false,
-                bill: bill.clone(),
-                digest: None,
-                entries: 50,
-            };
-            let found = differs.then(|| TradeEvent::BillDiffers {
-                amount: None,
-                bill: bill.clone(),
-                bill_amount: None,
-                bill_state: None,
-                bill_trade_no: None,
-                day: bill.day,
-                difference: DifferenceKind::OnlyHere,
-                movement: Movement::Payment,
-                n: 1,
-                number: None,
-                payment: None,
-                refund: None,
-                state: None,
-                trade_no: None,
-            });
-            let matched = TradeEvent::BillMatched {
-                bill,
-                differences: 0,
-                fee_millifen: 0,
-                lines: 0,
-                paid: none,
-                payments: 0,
-                refunded: none,
-                refunds: 0,
-            };
-            for (index, event) in (60..).zip([Some(taken), found, Some(matched)].into_iter().flatten()) {
-                bills.follow(index, Instant::default(), Some(&merchant()), &event);
-            }
+            let found = differs.then(|| bill_differs(n));
+            let all = [Some(bill_taken(n, 50)), found, Some(bill_matched(n))];
+            follow(&mut bills, 60, all.into_iter().flatten());
         }
         bills
-    };
-    let moved = |bills: &crate::bills::Bills| -> Vec<i32> {
-        let days = (10..14).filter(|n| bills.get(&key(*n)).is_some_and(crate::BillHead::is_moved));
-        days.collect()
     };
     let noon = |n: i32| day(n).start().plus_millis(43_200_000);
     let paid_at = |at: Instant| paid(1, 100, at.millis() / 1000);
@@ -962,12 +1052,18 @@ fn what_comes_late_moves_the_days_to_which_it_belongs() {
         let days: &[i32] = if differs { &[11, 12] } else { &[12] };
         assert_eq!(moved(&bills), days);
         // What a day's list loses concerns the days beside it.
-        let settled = TradeEvent::BillSettled {
-            bill: key(11),
-            difference: 61,
-        };
-        bills.follow(72, Instant::default(), Some(&merchant()), &settled);
+        follow(&mut bills, 72, [bill_settled(11, 61)]);
         let days: &[i32] = if differs { &[10, 11, 12] } else { &[10, 12] };
+        assert_eq!(moved(&bills), days);
+    }
+    // Ordered at noon of the 11th, paid on the 12th, which nobody told in time.
+    for differs in [false, true] {
+        let (mut order, mut bills, event) = (order(), compared(differs), paid_at(noon(12)));
+        go(&mut order, event.clone()).expect("lawful");
+        let attempt = order.attempts.first_mut().expect("one");
+        attempt.at = noon(11);
+        bills.moved(71, &order, &event);
+        let days: &[i32] = if differs { &[11, 12] } else { &[12] };
         assert_eq!(moved(&bills), days);
     }
 }

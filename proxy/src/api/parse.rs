@@ -249,6 +249,7 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
     if pay_way == PayWay::Jsapi && payer.is_none() {
         return Err(fields.wrong("payer", "there for pay_way jsapi: the payer's id in this wallet"));
     }
+    let end = expires(&fields, now)?;
     let command = Command::Create(Create {
         order_no: fields.must(
             "order_no",
@@ -263,7 +264,8 @@ fn create(value: &Value, now: Instant) -> Result<(Command, Clear), Fault> {
         sub_appid,
         bank: bank(&fields, channel, pay_way)?,
         amount: fields.amount("amount")?,
-        expires: expires(&fields, now)?,
+        expires: end.map(|(at, _)| at),
+        ends_too_soon: end.is_some_and(|(_, too_soon)| too_soon),
         code: code(value)?,
         terminal: fields.name("terminal", |t| TerminalNo::new(t))?,
         area: area(&fields)?,
@@ -541,18 +543,25 @@ fn area(fields: &Fields<'_>) -> Result<Option<String>, Fault> {
     }
 }
 
-fn expires(fields: &Fields<'_>, now: Instant) -> Result<Option<Instant>, Fault> {
-    let right = "an RFC 3339 time with its zone, at least one minute and at most seven days ahead";
+const ITS_END: &str = "an RFC 3339 time with its zone, at least one minute and at most seven days ahead";
+
+/// An end that is too near for what begins now.
+pub(crate) fn ends_too_soon() -> Fault {
+    Fault::new(Code::InvalidField, format!("`expires_at` must be {ITS_END}."))
+        .breaks(Breach::Value, Some("expires_at"))
+}
+
+/// When it ends, and whether that is too near for what begins now. What is on record is repeated with its own end, however near.
+fn expires(fields: &Fields<'_>, now: Instant) -> Result<Option<(Instant, bool)>, Fault> {
     let Some(text) = fields.text("expires_at", 40)? else {
         return Ok(None);
     };
-    let time: jiff::Timestamp = text.parse().map_err(|_| fields.wrong("expires_at", right))?;
+    let time: jiff::Timestamp = text.parse().map_err(|_| fields.wrong("expires_at", ITS_END))?;
     let at = Instant::from_millis(time.as_millisecond());
     let ahead = at.millis().saturating_sub(now.millis());
-    if (LEAST_LIFE_MS..=MOST_LIFE_MS).contains(&ahead) {
-        Ok(Some(Instant::from_secs(at.secs())))
-    } else {
-        Err(fields.wrong("expires_at", right))
+    match ahead <= MOST_LIFE_MS {
+        true => Ok(Some((Instant::from_secs(at.secs()), ahead < LEAST_LIFE_MS))),
+        false => Err(fields.wrong("expires_at", ITS_END)),
     }
 }
 
@@ -634,4 +643,47 @@ fn redirect(value: &Value, order: OrderRef, refund_no: RefundNo) -> Result<(Comm
         bank: bank.map(std::sync::Arc::from),
     };
     Ok((Command::Redirect(order, asked), clear))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{settle, stages::claim::in_time};
+
+    /// In its last minute an order is repeated with the end that is on record, and none begins.
+    #[test]
+    //= C27
+    fn a_near_end_is_a_repeats_own_and_nothing_begins_with_it() {
+        let order = settle::tests::order();
+        let end = order.latest().expires;
+        let read = |end: Instant, ahead_ms: i64| {
+            let body = format!(
+                r#"{{ "order_no": "shop-1", "channel": "wechat", "pay_way": "native", "amount": 100, "description": "t", "expires_at": "{end}" }}"#
+            );
+            let value = strict_json::parse(body.as_bytes()).expect("lawful");
+            match create(&value, end.plus_millis(-ahead_ms)) {
+                Ok((Command::Create(create), _)) => Some(create),
+                _ => None,
+            }
+        };
+        let content = order.latest().content;
+        for (ahead, begins) in [(MOST_LIFE_MS, true), (60_000, true), (59_999, false), (-1, false)] {
+            let create = read(end, ahead).expect("read");
+            assert_eq!(create.expires, Some(end));
+            assert_eq!(in_time(&create, None, &content).is_ok(), begins, "{ahead}");
+            assert!(in_time(&create, Some(&order), &content).is_ok(), "{ahead}");
+        }
+        assert!(read(end, MOST_LIFE_MS + 1).is_none());
+        // Not placed: what is sent now begins now.
+        let lost = TradeEvent::AttemptNotPlaced {
+            attempt: 1,
+            code: None,
+            declined: None,
+            reason: NotPlaced::NeverSent,
+        };
+        let mut over = order;
+        over.apply(over.last + 1, end, &lost);
+        let create = read(end, 59_999).expect("read");
+        assert!(in_time(&create, Some(&over), &content).is_err());
+    }
 }

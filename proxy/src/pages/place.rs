@@ -271,6 +271,7 @@ impl Pages {
             by_code: Some(scanned.code.id.clone()),
             payer_at: Default::default(),
             left: start.left,
+            ends_too_soon: false,
         }
     }
 

@@ -200,6 +200,8 @@ impl Comparison<'_> {
                 early: before,
             } => {
                 if before
+                    // Of what is asked one by one each movement is asked for on its own day.
+                    && self.bill.kind != BillKind::Queried
                     // Where a bill does not name the order, the refund's number alone tells it.
                     && let Some(number) = line.number.as_ref().or(line.refund.as_ref())
                 {

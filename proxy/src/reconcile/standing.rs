@@ -32,8 +32,10 @@ fn put_right(bill: &BillKey, standing: Vec<(u64, TradeEvent)>, found: Vec<TradeE
     let new: Vec<TradeEvent> = found
         .into_iter()
         .filter(|event| {
-            let same = known.get_mut(&matter(event));
-            same.and_then(Vec::pop).is_none()
+            // An older build's findings tell no states.
+            let mut stands = |matter: Vec<u8>| known.get_mut(&matter).and_then(Vec::pop);
+            let same = stands(matter(event)).or_else(|| stands(matter(&stateless(event))));
+            same.is_none()
         })
         .collect();
     let mut gone: Vec<u64> = known.into_values().flatten().collect();
@@ -45,21 +47,42 @@ fn put_right(bill: &BillKey, standing: Vec<(u64, TradeEvent)>, found: Vec<TradeE
     settled.chain(new).collect()
 }
 
-/// What a finding says, wherever it stands in a list. What is missing may be called so for now or for good: the next day's bill says
-/// which, and its word counts.
-fn matter(event: &TradeEvent) -> Vec<u8> {
+fn stateless(event: &TradeEvent) -> TradeEvent {
     let mut event = event.clone();
     if let TradeEvent::BillDiffers {
-        bill_trade_no,
-        difference,
-        n,
-        ..
+        state, bill_state, ..
     } = &mut event
     {
-        *n = 0;
-        if bill_trade_no.is_none() && *difference == DifferenceKind::Day {
-            *difference = DifferenceKind::OnlyHere;
+        (*state, *bill_state) = (None, None);
+    }
+    event
+}
+
+/// What a finding says, wherever it stands in a list. What is missing may be called so for now or for good: the next day's bill says
+/// which, and its word counts. That nobody told, or that surely no money moved, makes no other finding of it, and neither does the
+/// code of a channel that does not answer.
+fn matter(event: &TradeEvent) -> Vec<u8> {
+    let mut event = event.clone();
+    match &mut event {
+        TradeEvent::BillDiffers {
+            bill_trade_no,
+            difference,
+            n,
+            state,
+            ..
+        } => {
+            *n = 0;
+            if bill_trade_no.is_none() && *difference == DifferenceKind::Day {
+                *difference = DifferenceKind::OnlyHere;
+            }
+            if *state == Some(RecordState::Gone) {
+                *state = Some(RecordState::Open);
+            }
         }
+        TradeEvent::BillUnanswered { movements, .. } => {
+            movements.iter_mut().for_each(|one| one.code = "".into());
+        }
+        _ => {}
     }
     serde_json::to_vec(&event).unwrap_or_default()
 }
@@ -101,6 +124,40 @@ mod tests {
             bill: bill(),
             difference,
         }
+    }
+
+    /// What officers made of a finding is not lost to a build that says more of it, nor to what makes no other of it.
+    #[test]
+    //= C61
+    fn what_an_older_build_found_is_the_same_and_so_is_what_came_to_nothing_meanwhile() {
+        use {DifferenceKind as K, RecordState as R};
+        let found = |state| differs(1, "A", K::State, state);
+        let right = |standing: TradeEvent, found| put_right(&bill(), vec![(10, standing)], vec![found]);
+        assert_eq!(right(stateless(&found(R::Open)), found(R::Open)), []);
+        assert_eq!(right(found(R::Open), found(R::Gone)), []);
+        let undone = found(R::Undone);
+        assert_eq!(right(found(R::Open), undone.clone()), [settled(10), undone]);
+        let twice = put_right(
+            &bill(),
+            vec![(10, stateless(&found(R::Open)))],
+            vec![found(R::Open), found(R::Open)],
+        );
+        assert_eq!(twice, [found(R::Open)], "it stands for one");
+        // A channel that does not answer may say so in other words each time.
+        let unanswered = |code: &str, number: &str| TradeEvent::BillUnanswered {
+            bill: bill(),
+            movements: vec![Unanswered {
+                code: code.into(),
+                number: ChannelNo::new(number).expect("lawful"),
+                payment: PaymentId::from_bytes([3; 16]),
+                refund: None,
+            }],
+        };
+        assert_eq!(right(unanswered("timeout", "A"), unanswered("unclear", "A")), []);
+        assert_eq!(
+            right(unanswered("unclear", "A"), unanswered("unclear", "B")).len(),
+            2
+        );
     }
 
     /// Wherever a kill comes, what is left to do is the rest of the same list.

@@ -52,7 +52,7 @@ pub(crate) fn day(app: &App, merchant: &MerchantFacts, day: Day) -> Result<Optio
         let mut all = merchant.accounts.iter();
         all.any(|facts| own(&facts) && super::is_compared(facts))
     };
-    let waits = open().any(|(key, head)| asks(key) || head.as_ref().is_none_or(is_asked));
+    let waits = open().any(|(key, head)| asks(key) || is_awaited(head.as_ref()));
     let given_up = open().any(|(_, head)| head.as_ref().is_none_or(|head| in_its_stead(app, head).is_none()));
     let found_out_of_bills = open().next().is_some() && !given_up;
     let found_out = unanswered.iter().filter(|one| one.resolution.is_some()).count();
@@ -80,6 +80,11 @@ fn is_forgotten(day: Day, today: Day) -> bool {
 /// It was asked for; else its account had movements, and where it is registered no longer nothing is waited for.
 fn is_asked(head: &BillHead) -> bool {
     head.tries > 0
+}
+
+/// Is it waited for though nobody asks for its account's bills now? One that was compared is asked for no more, whatever came since.
+fn is_awaited(head: Option<&BillHead>) -> bool {
+    head.is_none_or(|head| is_asked(head) && head.matched.is_none())
 }
 
 /// Differences that a bill's comparison counted and did not put on record one by one.
@@ -430,10 +435,8 @@ mod tests {
         assert_eq!(of(2, false, false, 0, 0), "agreed");
     }
 
-    /// What is counted and stands nowhere one by one was seen by nobody, so a day that has it is never resolved.
-    #[test]
-    fn differences_beyond_the_list_stay_unresolved() {
-        let head = BillHead {
+    fn long() -> BillHead {
+        BillHead {
             merchant: MerchantId::new("m1001").expect("lawful"),
             tries: 1,
             asked: Instant::default(),
@@ -445,7 +448,32 @@ mod tests {
             matched: Some(10_010),
             moved: None,
             resolved: (10..10_010).map(|index| (index, Resolution::Explained)).collect(),
+        }
+    }
+
+    /// Nothing is waited for of an account that is registered no longer, but a bill that was asked for and never compared.
+    #[test]
+    fn a_compared_bill_of_an_account_that_nobody_asks_for_is_not_waited_for() {
+        let compared = BillHead {
+            moved: Some(10_011),
+            ..long()
         };
+        let asked = BillHead {
+            matched: None,
+            ..long()
+        };
+        let noted = BillHead {
+            tries: 0,
+            ..asked.clone()
+        };
+        assert!(is_awaited(None) && is_awaited(Some(&asked)));
+        assert!(!is_awaited(Some(&compared)) && !is_awaited(Some(&noted)));
+    }
+
+    /// What is counted and stands nowhere one by one was seen by nobody, so a day that has it is never resolved.
+    #[test]
+    fn differences_beyond_the_list_stay_unresolved() {
+        let head = long();
         assert_eq!(not_listed(10_000, &head), 0);
         assert_eq!(not_listed(10_003, &head), 3);
         let facts = Facts {

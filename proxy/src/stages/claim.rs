@@ -2,11 +2,11 @@
 //! another way to pay under the same number is another attempt, after closing the former at the channel.
 
 use crate::{
-    api::render,
+    api::{parse::ends_too_soon, render},
     app::App,
     choice, combined,
     fault::{Code, Fault, Stop},
-    named as at_unionpay, passthrough,
+    guard, named as at_unionpay, passthrough,
     payment::{Also, Cargo, Claimed, Command, Create, Refund, Sealed},
     stage::Stage,
     stages::{record, seal::id},
@@ -57,6 +57,7 @@ impl Stage<Sealed> for Claim {
                 let judged = self
                     .create(create, order.as_deref(), &content, &sealed, only_repeats)
                     .await
+                    .and_then(|()| Ok(in_time(create, order.as_deref(), &content)?))
                     .map_err(|stop| on_record(stop, &sealed.cargo));
                 answered.push(again(judged, &sealed)?);
                 self.whole(create, &sealed, order.as_ref(), &also, &answered)
@@ -275,7 +276,8 @@ impl Claim {
         let answered = match &command {
             Command::Create(create) => again(
                 self.create(create, order.as_deref(), &content, sealed, only_repeats)
-                    .await,
+                    .await
+                    .and_then(|()| Ok(in_time(create, order.as_deref(), &content)?)),
                 sealed,
             )?,
             _ => close(order.as_deref(), target, only_repeats).map(|()| false)?,
@@ -719,6 +721,15 @@ fn the_same_end(order: &Order, create: &Create) -> Result<(), Fault> {
             ),
         )),
         _ => Ok(()),
+    }
+}
+
+/// What begins now needs its time. A repeat of what is on record names the end that is on record, up to the last moment.
+pub(crate) fn in_time(create: &Create, order: Option<&Order>, content: &KeyedDigest) -> Result<(), Fault> {
+    let repeats = |order: &Order| record::renews(order, create, content);
+    match create.ends_too_soon && !order.is_some_and(repeats) {
+        true => Err(guard::of_reading(ends_too_soon(), Some(create.channel))),
+        false => Ok(()),
     }
 }
 

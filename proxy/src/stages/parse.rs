@@ -191,6 +191,7 @@ impl Parse {
                     by_code: None,
                     payer_at: Default::default(),
                     left: false,
+                    ends_too_soon: false,
                     combined: native.combined.as_ref().map(group),
                     route: None,
                 }))

@@ -60,10 +60,14 @@ async fn a_comparison_that_was_cut_short_finds_all_though_the_next_day_was_compa
     demo.control("/control/bills", &ready(false)).await?;
     demo.services.restart_proxy(&demo.place, &[]).await?;
     demo.ready().await?;
-    until_compared(&merchant, Day::from_number(day.number() + 1)).await?;
+    let next = Day::from_number(day.number() + 1);
+    until_compared(&merchant, next).await?;
     let before = asked(&merchant, day).await?;
     ensure!(before["state"] == "waiting", "{before}");
     demo.control("/control/bills", &ready(true)).await?;
+    until_compared(&merchant, day).await?;
+    // It took no part of what the day's list came to, so it is due again.
+    until_compared(&merchant, next).await?;
     // No day waits for the fund-flow bill.
     let of_trades = |all: Found| -> Found { all.into_iter().filter(|(bill, ..)| bill == "trade").collect() };
     let seen = of_trades(of_channel(

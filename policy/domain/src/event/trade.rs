@@ -628,7 +628,8 @@ pub enum TradeEvent {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         trade_no: Option<TradeNo>,
     },
-    /// Refunds that this bill counts, though they were done on a later day, whose bill need not have them.
+    /// Refunds that this bill counts on the day they were asked for, though they were done on a later one, whose bill need not
+    /// have them, or nobody had told of them yet.
     BillEarly {
         /// Which bill.
         bill: BillKey,

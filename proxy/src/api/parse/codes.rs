@@ -1,7 +1,7 @@
 //! A code that payers scan, as the merchant asks for it: with an order's number it is for that order, without one it is
 //! static.
 
-use super::{Fields, body, code, expires};
+use super::{Fields, body, code, ends_too_soon, expires};
 use crate::{
     accept::Received,
     fault::{Code, Fault},
@@ -53,7 +53,10 @@ pub fn new_code(received: &Received) -> Result<NewCode, Fault> {
         }
         _ => {}
     }
-    let expires = expires(&fields, received.at)?;
+    let expires = match expires(&fields, received.at)? {
+        Some((_, true)) => return Err(ends_too_soon()),
+        end => end.map(|(at, _)| at),
+    };
     if kind.kind == CodeKind::Static && expires.is_some() {
         return Err(fields.wrong(
             "expires_at",
