@@ -446,7 +446,11 @@ impl Book {
 
     fn owed(&self) -> impl Iterator<Item = (&Key, &Held)> {
         // Without a way back no pair is half.
-        let mut undone = self.backs.then(|| self.undone_pairs()).unwrap_or_default();
+        let mut undone = if self.backs {
+            self.undone_pairs()
+        } else {
+            Default::default()
+        };
         let must = move |(_, held): &(&Key, &Held)| {
             if held.claim != Claim::None
                 || self.settled && held.apart
