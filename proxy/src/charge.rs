@@ -196,8 +196,14 @@ async fn undo_and(
         }
     };
     app.step("reverse_intended");
+    // What was told as paid is told as paid back.
+    let paid = order.attempt(position).is_some_and(|a| a.paid.is_some());
     let settled = reverse(app, &account, &order, position).await;
-    let order = errand::record(app, &order, told(settled.events)).await?;
+    let events = match paid {
+        true => settled.events,
+        false => told(settled.events),
+    };
+    let order = errand::record(app, &order, events).await?;
     app.step("reverse_recorded");
     Ok(order)
 }

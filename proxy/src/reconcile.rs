@@ -269,7 +269,9 @@ async fn refused(app: &App, job: &Job, code: Arc<str>) -> Result<(), JobError> {
         tracing::error!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is overdue: ask the channel for it; until it comes its day is not compared");
     }
     tracing::info!(channel = job.key.channel.as_str(), day = %job.key.day, code = &*code, "a bill is not there yet");
-    if job.head.as_ref().and_then(|head| head.refused.as_ref()) == Some(&code) {
+    // Not as the job found it: since then the bill may have been taken.
+    let head = app.ledger().bill(&job.key);
+    if head.and_then(|head| head.refused) == Some(code.clone()) {
         return Ok(());
     }
     let bill = job.key.clone();
@@ -367,7 +369,7 @@ async fn compared(
         Err(CompareError::Bill(error)) => {
             tracing::error!(channel = key_of(job), %error, "a bill cannot be read");
             give_back(app, kept, job, book);
-            return refused(app, job, "unreadable".into()).await;
+            return refused(app, job, ledger::UNREADABLE.into()).await;
         }
     };
     give_back(app, kept, job, book);

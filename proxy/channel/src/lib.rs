@@ -424,27 +424,18 @@ pub fn unfit(channel: Channel, told: Told, text: &str) -> Option<(Breach, String
             "an address in plain characters of ASCII".to_owned()
         }
         (Channel::Cmb, Told::ReturnUrl) if text.contains('&') => {
-            "an address without `&`, by which CMB joins what is signed; write %26".to_owned()
+            "an address without `&`, by which CMB joins what is signed: use a path, or one parameter".to_owned()
         }
         (Channel::Alipay, Told::ReturnUrl) if alipay::compose::can_be_cut(text) => {
-            "an address whose query names none of Alipay's own parameters (sign, sign_type, target_app_id, timestamp, version)".to_owned()
+            "an address with none of Alipay's own parameters (sign_type, notify_url, return_url and the like) behind an `&`".to_owned()
         }
-        _ => {
-            let name = match (channel, told) {
-                (Channel::Baidu, Told::Description) => "goods_name",
-                (Channel::Baidu, Told::Attach) => "extra",
-                (Channel::Baidu, Told::ReturnUrl) => "page_url",
-                (Channel::Unionpay, Told::ReturnUrl) => "frontUrl",
-                _ => return None,
-            };
-            if !form::can_be_cut(name, text) {
-                return None;
-            }
-            format!(
-                "a text in which no `&` stands before a name and `=` that {channel} could take for a field behind its `{name}`, since it \
-                 signs fields sorted by name and joined by `&`; write %26"
-            )
+        (Channel::Unionpay, Told::ReturnUrl) if form::can_be_cut(text) => {
+            "an address with no second parameter, since UnionPay joins what is signed by `&`: use a path, or one parameter".to_owned()
         }
+        (Channel::Baidu, _) if form::can_be_cut(text) => {
+            "a text without `=` behind an `&`, by which the wallet joins what is signed".to_owned()
+        }
+        _ => return None,
     };
     Some((Breach::Form, right))
 }

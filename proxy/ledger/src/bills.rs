@@ -4,6 +4,9 @@ use crate::Order;
 use domain::*;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why a bill that was taken is asked for once more, in our own word: it cannot be read.
+pub const UNREADABLE: &str = "unreadable";
+
 /// Older days are forgotten here; the journal keeps them. Channels give bills of about three months back (channels.md 1.13).
 pub const BILL_DAYS_KEPT: i32 = 120;
 
@@ -128,7 +131,9 @@ impl Bills {
                 entries,
                 bill,
             } => {
-                let cut = head.taken.as_ref().filter(|_| head.matched.is_none());
+                // What could not be read at all put nothing right.
+                let read = head.refused.as_deref() != Some(UNREADABLE);
+                let cut = head.taken.as_ref().filter(|_| head.matched.is_none() && read);
                 let since = cut.map(|cut| cut.index);
                 head.taken = Some(TakenBill {
                     index,

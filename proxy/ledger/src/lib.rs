@@ -17,7 +17,7 @@ pub mod snapshot;
 mod tally;
 mod tells;
 
-pub use bills::{BILL_DAYS_KEPT, BillHead, TakenBill};
+pub use bills::{BILL_DAYS_KEPT, BillHead, TakenBill, UNREADABLE};
 pub use claim::{Busy, Claim, ClaimKey, Claims, Held};
 pub use codes::{MadeCode, NewCode, PayCode};
 pub use index::{Found, Index};

@@ -996,6 +996,17 @@ fn a_bill_that_was_compared_beside_a_half_compared_one_is_due_again() {
     assert!(moved(&bills).is_empty());
     follow(&mut bills, 71, [early, bill_matched(11)]);
     assert_eq!(moved(&bills), [12]);
+    // One that cannot be read, however often it is taken, says nothing of the days beside.
+    let mut bills = compared();
+    for at in [80, 90, 100] {
+        let unreadable = TradeEvent::BillRefused {
+            bill: bill(11),
+            code: crate::UNREADABLE.into(),
+        };
+        follow(&mut bills, at, [bill_taken(11, at), unreadable]);
+        assert!(moved(&bills).is_empty());
+        follow(&mut bills, at + 2, [bill_taken(12, at + 2), bill_matched(12)]);
+    }
     // What was not answered and now is says nothing of the days beside.
     let mut bills = compared();
     let unanswered = TradeEvent::BillUnanswered {

@@ -136,16 +136,39 @@ pub(crate) fn hand_out(
     to_sign(account, parameters)
 }
 
-/// Could whoever holds a page's signed parameters cut this `return_url` into itself and parameters that Alipay knows? Those are few
-/// behind it in the order of names, and content is JSON, which ends where it ends.
+/// Could whoever holds a page's signed parameters take them apart into others that Alipay knows, by what stands in this
+/// `return_url`? Other names say nothing there, and content is JSON, which ends where it ends.
 //= C80
 pub(crate) fn can_be_cut(return_url: &str) -> bool {
-    const BEHIND: [&str; 5] = ["sign", "sign_type", "target_app_id", "timestamp", "version"];
-    let mut further = return_url.split('&').skip(1);
-    further.any(|pair| {
-        pair.split_once('=')
-            .is_some_and(|(name, _)| BEHIND.contains(&name))
-    })
+    const KNOWN: [&str; 22] = [
+        "alipay_root_cert_sn",
+        "alipay_sdk",
+        "app_auth_token",
+        "app_cert_sn",
+        "app_id",
+        "auth_token",
+        "biz_content",
+        "charset",
+        "encrypt_type",
+        "format",
+        "method",
+        "notify_url",
+        "prod_code",
+        "return_url",
+        "sign",
+        "sign_type",
+        "target_app_id",
+        "terminal_info",
+        "terminal_type",
+        "timestamp",
+        "version",
+        "ws_service_url",
+    ];
+    let mut further = return_url
+        .split('&')
+        .skip(1)
+        .filter_map(|pair| pair.split_once('='));
+    further.any(|(name, _)| KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// What every order says. The terminal and its shop are told by their numbers: an area code has no field of its own at

@@ -120,7 +120,7 @@ impl Said {
     fn put(&mut self, name: &'static str, value: &str) -> Result<(), ComposeError> {
         // The merchant has this address before the wallet has it.
         //= C80
-        if form::can_be_cut(name, value) {
+        if form::can_be_cut(value) {
             return Err(ComposeError::Characters(name));
         }
         let fits = self.0.push(name, value);

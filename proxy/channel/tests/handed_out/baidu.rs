@@ -21,11 +21,12 @@ fn account() -> Account {
 }
 
 /// Pieces that writers and readers of queries, of GBK and of XML have tripped over.
-const TRICKS: [&str; 32] = [
+const TRICKS: [&str; 33] = [
     "&sp_no=9000100006",
     "sp_no=9000100006&",
     "%26sp_no%3d9000100006",
     "&total_amount=1",
+    "&order_no=B2",
     "=",
     "&",
     "%",
