@@ -367,8 +367,6 @@ async fn canary_buyer(dir: &Path) -> anyhow::Result<()> {
             desk: true,
             merchants: 2,
             content_keys: true,
-            // Most of it must be answered at the first try, on a slow machine too.
-            answer_ms: 3000,
             // The second one signs at WeChat by SM2 and opens by SM4.
             sm2_from: Some(1),
             ..Options::default()
