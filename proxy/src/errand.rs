@@ -171,6 +171,16 @@ async fn hand_out(
     attempt: &Attempt,
     buyer: &vault::Buyer,
 ) -> Settled {
+    // Refused when it was read; our key signs nothing of the kind wherever it comes from.
+    //= C80
+    if let Some(told) = channel::unfit_of(account.channel, buyer) {
+        tracing::error!(
+            channel = account.channel.as_str(),
+            ?told,
+            "an order was not handed out: the channel cannot carry a text of it"
+        );
+        return lost(position, NotPlaced::NeverSent);
+    }
     let facts = facts_of(attempt);
     app.step("before_send");
     let signed = exchange::hand_out(app, |stamp| {

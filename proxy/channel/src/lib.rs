@@ -440,6 +440,19 @@ pub fn unfit(channel: Channel, told: Told, text: &str) -> Option<(Breach, String
     Some((Breach::Form, right))
 }
 
+/// The first of these texts that the channel's messages cannot carry: nothing that holds it is signed.
+pub fn unfit_of(channel: Channel, buyer: &Buyer) -> Option<Told> {
+    let told = [
+        (Told::Description, Some(&buyer.description)),
+        (Told::Attach, buyer.attach.as_ref()),
+        (Told::ReturnUrl, buyer.return_url.as_ref()),
+    ];
+    let unfit = |text: &Text, told| unfit(channel, told, text.expose()).is_some();
+    told.into_iter()
+        .find(|(told, text)| text.is_some_and(|text| unfit(text, *told)))
+        .map(|(told, _)| told)
+}
+
 /// How long the channel keeps an order open that names no end, in milliseconds. WeChat: seven days (channels.md 1.3).
 /// Alipay: fifteen days, the longest that its `timeout_express` can say [unverified; Alipay's own pages]. UnionPay: a day
 /// [unverified].

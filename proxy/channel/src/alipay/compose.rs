@@ -127,11 +127,12 @@ pub(crate) fn hand_out(
     order.product_code = Some(product_code);
     order.quit_url = buyer.quit_url.as_ref().map(Text::expose);
     let mut parameters = parameters(account, stamp, method, true, biz_content(&order)?);
-    let return_url = buyer.return_url.as_ref().map(Text::expose);
-    if return_url.is_some_and(can_be_cut) {
-        return Err(ComposeError::Characters("return_url"));
-    }
-    parameters.extend(return_url.map(|url| ("return_url", Zeroizing::new(url.to_owned()))));
+    parameters.extend(
+        buyer
+            .return_url
+            .as_ref()
+            .map(|url| ("return_url", Zeroizing::new(url.expose().to_owned()))),
+    );
     parameters.sort_by_key(|(name, _)| *name);
     to_sign(account, parameters)
 }

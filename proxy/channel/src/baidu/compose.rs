@@ -3,7 +3,7 @@
 
 use super::query::Query;
 use crate::{
-    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, form, keys, times,
+    Account, ComposeError, CreateFacts, Draft, RefundFacts, Request, Stamp, draft::Place, keys, times,
 };
 use domain::{ChannelNo, PayWay};
 use vault::{Buyer, Text};
@@ -118,11 +118,6 @@ impl Said {
     }
 
     fn put(&mut self, name: &'static str, value: &str) -> Result<(), ComposeError> {
-        // The merchant has this address before the wallet has it.
-        //= C80
-        if form::can_be_cut(value) {
-            return Err(ComposeError::Characters(name));
-        }
         let fits = self.0.push(name, value);
         if fits {
             Ok(())

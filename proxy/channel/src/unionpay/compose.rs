@@ -324,11 +324,6 @@ pub(super) fn sealed(
     mut parameters: Vec<Parameter>,
 ) -> Result<Draft, ComposeError> {
     parameters.sort_by_key(|(name, _)| *name);
-    // A form of these is in the merchant's hands before UnionPay has it.
-    //= C80
-    if let Some((name, _)) = parameters.iter().find(|(_, value)| form::can_be_cut(value)) {
-        return Err(ComposeError::Characters(name));
-    }
     let pairs: Vec<(&str, &str)> = parameters
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
