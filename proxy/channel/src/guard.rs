@@ -128,8 +128,13 @@ const NAMED: &[&str] = &[
 
 /// Does a field of this name pay, split, hold back or settle money?
 pub(crate) fn is_of_money(name: &str) -> bool {
+    FUNDS.iter().any(|known| are_alike(known, name))
+}
+
+/// Are there readers to whom these are one name, as `sellerId` is `seller_id`?
+pub(crate) fn are_alike(one: &str, other: &str) -> bool {
     let bare = |name: &str| name.replace('_', "").to_ascii_lowercase();
-    FUNDS.iter().any(|known| bare(known) == bare(name))
+    bare(one) == bare(other)
 }
 
 /// How a field that is on no list offends, and the name by which it may go on record.

@@ -117,15 +117,13 @@ fn object(value: &Value, fields: &[Field], path: &Path<'_>, look: &mut Look) -> 
     Ok(())
 }
 
-/// Could nobody take a member of this name, which is on no list, for one that is, or for money? Readers of JSON there are to whom
-/// `sellerId` is `seller_id`.
+/// Could nobody take a member of this name, which is on no list, for one that is, or for money?
 fn says_nothing(name: &str, fields: &[Field]) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    let bare = |name: &str| name.replace('_', "").to_ascii_lowercase();
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(plain)
         && !guard::is_of_money(name)
-        && fields.iter().all(|field| bare(field.0) != bare(name))
+        && !fields.iter().any(|field| guard::are_alike(field.0, name))
 }
 
 fn fits(value: &Value, shape: &Shape, path: &Path<'_>, look: &mut Look) -> Result<(), NativeError> {
